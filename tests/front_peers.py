@@ -121,7 +121,7 @@ async def before_hosts(
         for _ in range(hosts):
             host = await stack.enter_async_context(AsyncExitStack())
             site = await host.enter_async_context(open_site(made, secrets()))
-            await all_know(site.url)
+            await all_know(site)
             opened.append(host)
             ports.append(URL(site.url).port or 0)
         url = await stack.enter_async_context(

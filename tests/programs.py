@@ -65,16 +65,22 @@ async def answers(url: str, *, ca: Path | None = None) -> bool:
         return False
 
 
-async def all_know(url: str, room: str = "drop", *, status: str | None = "open") -> None:
-    """Wait until every web process at an address has heard of a room, and of its status.
+async def all_know(
+    where: "Site | Running | str", room: str = "drop", *, status: str | None = "open"
+) -> None:
+    """Wait until every web process has heard of a room, and of its status; `where` may be its URL.
 
     A new room is scheduled at first, and a page that was loaded then stays so without a script.
     Pass None where the status does not matter. The kernel chooses a process for each connection, so
-    each look opens a new one.
+    each look opens a new one. A site is one process, and reads at once.
     """
+    url = where if isinstance(where, str) else where.url
+    looks = 1 if isinstance(where, Site) else LOOKS
 
     async def heard() -> bool:
-        for _ in range(LOOKS):
+        if isinstance(where, Site):
+            await where.service.board.refresh(rooms=True)
+        for _ in range(looks):
             async with (
                 aiohttp.ClientSession() as new,
                 new.get(f"{url}/rooms/{room}/state") as answer,

@@ -135,7 +135,7 @@ async def test_a_shopper_is_called_once_in_a_frozen_and_in_a_hidden_tab(
     service: Service, site: Site, chromium: str, tmp_path: Path
 ) -> None:
     await open_room(service, skus={"mug": 9}, seats_max=0)
-    await all_know(site.url)
+    await all_know(site)
     room = f"{site.url}/rooms/drop"
 
     async def called(number: int) -> bool:
@@ -187,7 +187,7 @@ async def test_a_press_on_a_notification_leads_to_the_tab_that_waits(
     if path is None:
         pytest.skip("there is no whole Chromium")
     await open_room(service, skus={"mug": 9}, seats_max=0)
-    await all_know(site.url)
+    await all_know(site)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-gpu", "--headless=new"]

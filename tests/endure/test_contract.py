@@ -32,7 +32,7 @@ async def test_the_program_answers_as_its_description_says(
     service = await services()
     await open_room(service, skus={"mug": 5000}, policy="rate")
     await tick(service)
-    await all_know(serving.url)
+    await all_know(serving)
     await service.operators.add("ada", role="admin", password=PASSWORD)
     async with aiohttp.ClientSession(serving.url) as client:
         shopper, waiting = Shopper(client), Shopper(client)

@@ -120,10 +120,10 @@ async def test_an_operator_runs_a_sale_by_keyboard(
 
     await sign_in(keys, site)
     await make_a_room(keys)
-    await all_know(site.url, "spring", status=None)
+    await all_know(site, "spring", status=None)
     await add_a_product(keys)
     await open_pause_and_speak(keys)
-    await all_know(site.url, "spring")
+    await all_know(site, "spring")
     await buy_a_mug(await pages(), site)
     await find_an_order(keys)
     await keys.press(page.get_by_role("link", name="Live", exact=True))
@@ -145,7 +145,7 @@ async def buy_a_mug(page: Page, site: Site) -> None:
 
 async def test_a_shopper_buys_by_keyboard(service: Service, site: Site, pages: Pages) -> None:
     await open_room(service, skus={"mug": 9}, seats_max=0)
-    await all_know(site.url)
+    await all_know(site)
     page = await pages()
     keys = Keyboard(page)
     await page.goto(f"{site.url}/rooms/drop")

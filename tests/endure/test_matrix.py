@@ -38,7 +38,7 @@ async def test_every_page_can_be_read_and_used(
 ) -> None:
     await open_room(service, skus={"mug": 9, "vase": 2}, policy="rate", fairness_public=True)
     await service.operators.add("night", role="admin", password=PASSWORD)
-    await all_know(site.url)
+    await all_know(site)
     operator = await cookies_of_an_operator(await pages(), site)
     shopper = await cookies_of_a_shopper(await pages(), site)
 

@@ -91,7 +91,7 @@ async def test_no_slow_client_keeps_a_connection_and_shoppers_are_served_meanwhi
     service = await services()
     await open_room(service, policy="rate")
     await tick(service)
-    await all_know(serving.url)
+    await all_know(serving)
     port, began = urlsplit(serving.url).port or 0, time.monotonic()
     wanted = await ask(port, b"/openapi.json") * ANSWERS
     slow = {kind: [await come(port, number) for number in range(SLOW)] for kind in KINDS}

@@ -61,7 +61,7 @@ async def front_of(
     async with AsyncExitStack() as stack, open_shop() as shop:
         waitroom = await stack.enter_async_context(AsyncExitStack())
         site = await waitroom.enter_async_context(open_site(made, secrets()))
-        await all_know(site.url, "drop")
+        await all_know(site, "drop")
         url = await stack.enter_async_context(
             started(
                 name,

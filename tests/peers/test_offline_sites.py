@@ -153,7 +153,7 @@ async def test_a_site_of_the_docs_lets_in_by_passes(
 ) -> None:
     await open_room(service, skus={}, seats_max=50, calls_per_minute=6000)
     await service.gate_store.put("drop", GateRules(), was=None, who="test", reason="")
-    await all_know(site.url)
+    await all_know(site)
     await eventually(lambda: gives_passes(site.url))
     issuer = service.settings.base_url
     url = await sites(name, issuer, site.url)

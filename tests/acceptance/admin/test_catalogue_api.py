@@ -509,7 +509,7 @@ async def test_the_shop_shows_products_and_a_products_page_its_variants(
                                 price_minor=price, on_sale_from=since)  # fmt: skip
     page = await pages(viewport={"width": 320, "height": 640})
 
-    await all_know(site.url)
+    await all_know(site)
     await page.goto(f"{site.url}/")
     await expect(page.get_by_role("link", name="Bowl")).to_be_visible()
     await expect(page.locator(".product", has_text="Mug")).to_contain_text("from €9.00")

@@ -30,7 +30,7 @@ async def test_the_control_room_shows_how_it_went_and_what_needs_an_act(
     await _an_hour_ago(service)
     await service.rooms.set_status("drop", "paused", who="night")
     await service.rooms.set_status("drop", "open", who="night")
-    await all_know(site.url)
+    await all_know(site)
     page = await pages(viewport=PHONE)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
@@ -102,7 +102,7 @@ async def sale_with_a_past(service: Service) -> None:
 
 @pytest.mark.usefixtures("sale_with_a_past")
 async def test_a_change_is_rehearsed_before_it_is_made(site: Site, pages: Pages) -> None:
-    await all_know(site.url)
+    await all_know(site)
     page = await pages(viewport=PHONE)
 
     async def play_once(route: Route) -> None:

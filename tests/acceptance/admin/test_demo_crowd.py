@@ -14,7 +14,7 @@ async def test_every_worker_reads_the_progress_and_the_result_of_a_crowd(
     service: Service, site: Site
 ) -> None:
     await open_room(service, skus={"mug": 1})
-    await all_know(site.url)
+    await all_know(site)
     here = Crowds(base_url=site.url, share=Shared(service.memory))
     elsewhere = Crowds(base_url=site.url, share=Shared(service.memory))
 

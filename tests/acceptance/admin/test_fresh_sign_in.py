@@ -190,7 +190,7 @@ async def test_on_the_screen_the_proof_is_asked_for_over_the_form_and_the_act_go
 ) -> None:
     await open_room(service)
     await service.operators.add("ann", role="admin", password=PASSWORD)
-    await all_know(site.url, "drop")
+    await all_know(site, "drop")
     page: Page = await pages()
     await sign_in_on_screen(page, site.url, "ann")
     await page.goto(f"{site.url}/admin/people")

@@ -81,7 +81,7 @@ async def test_an_operator_sets_the_gate_on_the_screen(
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service)
-    await all_know(site.url, "drop", status=None)
+    await all_know(site, "drop", status=None)
     await service.operators.add("night", role="operator", password=PASSWORD)
     page = await pages()
     await sign_in_on_screen(page, site.url, "night")

@@ -23,7 +23,7 @@ PHOTO_SIZE = (1800, 1400)
 
 async def enter(page: Page, site: Site, service: Service, role: str) -> None:
     await service.operators.add(role, role=role, password=PASSWORD)
-    await all_know(site.url, status=None)
+    await all_know(site, status=None)
     await sign_in_on_screen(page, site.url, role)
     await page.goto(site.url + GOODS)
 

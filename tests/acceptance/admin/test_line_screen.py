@@ -29,7 +29,7 @@ async def enter(page: Page, site: Site, service: Service, role: str, *rooms: str
     """Open the screen as a new operator, once every web process has heard of the rooms."""
     await service.operators.add("night", role=role, password=PASSWORD)
     for room in rooms or ("drop",):
-        await all_know(site.url, room, status=None)
+        await all_know(site, room, status=None)
     await sign_in_on_screen(page, site.url, "night")
     await page.goto(f"{site.url}/admin/screens/{rooms[0] if rooms else 'drop'}/line")
     await expect(page.locator("#lane-rows tr").first).to_contain_text("main")

@@ -137,7 +137,7 @@ async def test_an_operator_dresses_a_room_on_the_screen(
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 3}, seats_max=0)
-    await all_know(site.url)
+    await all_know(site)
     await service.operators.add("night", role="operator", password=PASSWORD)
     page = await pages(viewport={"width": 390, "height": 844})
     await sign_in_on_screen(page, site.url, "night")

@@ -91,7 +91,7 @@ async def test_every_screen_refuses_a_skipped_hour_and_keeps_a_repeated_one(
 ) -> None:
     stored = {"opens_at": "2027-10-31T01:30:00Z", "closes_at": "2027-12-01T10:00:00Z"}
     await open_room(service, status="scheduled", **stored)
-    await all_know(site.url, status=None)
+    await all_know(site, status=None)
     page = await pages(viewport={"width": 1280, "height": 900}, timezone_id="Europe/Berlin")
     sent: list[str] = []
     page.on("request", lambda asked: sent.append(f"{asked.method} {asked.url}"))
@@ -157,7 +157,7 @@ async def test_a_forecast_survives_rates_that_lead_beyond_all_dates(
 ) -> None:
     await open_room(service, seats_max=0)
     await service.lines.join(service.board.room("drop").line_id, 3, os.urandom(32))
-    await all_know(site.url)
+    await all_know(site)
     page = await pages(viewport={"width": 1280, "height": 900})
     await enter(page, site, service, "live")
     await expect(page.locator("#forecast")).to_contain_text("Nobody would be let in")

@@ -33,7 +33,7 @@ async def test_people_are_added_changed_and_shut_out_and_the_record_tells_it_in_
     await open_room(service, seats_max=200)
     await service.operators.add("ann", role="admin", password=PASSWORD)
     await service.rooms.change("drop", '{"seats_max": 300}', who="ann", reason="=1+1")
-    await all_know(site.url, "drop")
+    await all_know(site, "drop")
     page = await pages(viewport=PHONE, timezone_id="Asia/Kathmandu")
     await sign_in_on_screen(page, site.url, "ann")
 

@@ -141,7 +141,7 @@ async def test_a_viewer_sees_rules_line_and_analytics_and_changes_nothing(
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 3})
-    await all_know(site.url)
+    await all_know(site)
     page = await pages(viewport=PHONE, color_scheme="dark")
     await enter(page, site, service, "viewer")
     await expect(page.get_by_role("link", name="Make a room")).to_have_count(0)

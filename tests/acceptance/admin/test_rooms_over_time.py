@@ -582,7 +582,7 @@ def test_rooms_are_made_and_steered_on_the_command_line(
 async def enter_as(page: Page, site: Site, service: Service, role: str, screen: str) -> None:
     await service.operators.add("night", role=role, password=PASSWORD)
 
-    await all_know(site.url, status=None)
+    await all_know(site, status=None)
     await sign_in_on_screen(page, site.url, "night")
     await page.goto(f"{site.url}/admin/screens/drop/{screen}")
 
@@ -670,7 +670,7 @@ async def test_a_waiting_page_tells_that_the_line_was_restarted_and_joins_again(
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 3}, seats_max=0)
-    await all_know(site.url)
+    await all_know(site)
     page = await pages()
     await page.goto(f"{site.url}/rooms/drop")
     await expect(page.locator("#number")).to_have_text("1")

@@ -128,7 +128,7 @@ async def test_the_screen_says_how_many_places_go_before_it_takes_them(
     await open_gate(service, skus={"mug": 90}, seats_max=0)
     await execute(service, PLANT, FARM)
     await service.operators.add("night", role="operator", password=PASSWORD)
-    await all_know(site.url)
+    await all_know(site)
     page = await pages(viewport={"width": 390, "height": 844})
     await sign_in_on_screen(page, site.url, "night")
 

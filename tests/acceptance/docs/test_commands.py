@@ -172,7 +172,7 @@ async def test_the_commands_of_every_page_work_as_they_are_written(
 
     assert len(pages) > 8
     assert not failed, "\n".join(failed)
-    await all_know(running.url, "prints")
+    await all_know(running, "prints")
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"{running.url}/inventory/skus?room=prints") as answer,

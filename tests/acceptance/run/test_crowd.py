@@ -99,7 +99,7 @@ async def test_a_crowd_buys_exactly_what_there_is(
         hold_s=5,
         grace_s=60,
     )
-    await all_know(serving.url)
+    await all_know(serving)
     watch = Watch(service)
     watching = asyncio.create_task(watch.run())
     losing = asyncio.create_task(lose_valkey(valkey_url, service, once_sold=units // 5))
@@ -159,7 +159,7 @@ async def test_a_crowd_gets_through_lost_connections(service: Service, serving: 
         session_s=30,
         hold_s=10,
     )
-    await all_know(serving.url)
+    await all_know(serving)
     breaking = asyncio.create_task(break_connections(service, 5))
     crowd = Crowd(serving.url, "drop", replace(EAGER, shoppers=CUT_OFF))
 

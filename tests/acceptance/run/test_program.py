@@ -293,7 +293,7 @@ async def test_a_killed_worker_is_replaced_and_all_end_with_their_supervisor(
     service: Service, serving: Running
 ) -> None:
     await open_room(service, skus={"mug": 3})
-    await all_know(serving.url)
+    await all_know(serving)
     children = at_work(serving.process.pid)
     assert len(children) == 3
     # Whether a spare is there already is a matter of seconds.

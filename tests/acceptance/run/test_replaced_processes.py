@@ -107,7 +107,7 @@ async def test_processes_that_are_frozen_or_renewed_are_replaced_and_no_request_
     service: Service, serving: Running
 ) -> None:
     await open_room(service, skus={"mug": 3})
-    await all_know(serving.url)
+    await all_know(serving)
     supervisor = serving.process.pid
     roles = names_of(at_work(supervisor))
     frozen = [roles["web"][0], roles["controller,sweeper"][0]]

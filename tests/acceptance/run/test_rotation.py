@@ -51,7 +51,7 @@ async def test_a_rotation_beside_a_running_program_ends_no_place(
 
     await open_room(service, skus={"mug": 9}, seats_max=9)
     running = await program("serve", WAITROOM_WORKERS="2", **environment)
-    await all_know(running.url)
+    await all_know(running)
     room = f"{running.url}/rooms/drop"
     _, place = await fetch("POST", f"{room}/tickets")
     bearer = authorization(place["ticket"])

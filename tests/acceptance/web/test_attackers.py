@@ -23,7 +23,7 @@ MOST = 10 + 2 * STRENGTH.denial
 
 async def test_honest_shoppers_buy_beside_five_attackers(service: Service, site: Site) -> None:
     await open_room(service, skus={"mug": 90}, policy="rate")
-    await all_know(site.url)
+    await all_know(site)
     attackers = Attackers(site.url, "drop", ["mug"], STRENGTH)
     denial = attackers.bots["denial of inventory"]
 
@@ -41,7 +41,7 @@ async def test_a_shopper_of_a_network_that_is_full_is_told_when_to_come_again(
     service: Service, site: Site
 ) -> None:
     await open_room(service, skus={"mug": 90}, policy="rate")
-    await all_know(site.url)
+    await all_know(site)
     attackers = Attackers(site.url, "drop", ["mug"], STRENGTH_OF_NONE)
     bot = attackers.bots["denial of inventory"]
     tickets = [await bot.join() for _ in range(3)]

@@ -299,7 +299,7 @@ async def test_a_scanner_that_opens_a_link_uses_no_invitation_up(
 
 async def test_two_browsers_with_one_session(service: Service, site: Site, pages: Pages) -> None:
     await open_room(service, skus={"mug": 3})
-    await all_know(site.url)
+    await all_know(site)
     owner, thief = await pages(), await pages()
     await owner.goto(f"{site.url}/rooms/drop")
     await owner.locator("#enter").click()
@@ -321,7 +321,7 @@ async def test_a_page_with_an_invitation_waits_for_a_press(
     service: Service, site: Site, pages: Pages, client: Client
 ) -> None:
     await open_room(service, seats_max=0, join_by="invitation")
-    await all_know(site.url)
+    await all_know(site)
     header = await sign_in(service, client, name="op")
     made = await client.post("/admin/rooms/drop/invitations", json={"count": 1}, headers=header)
     (link,) = (await made.json())["links"]

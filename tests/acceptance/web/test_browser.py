@@ -18,7 +18,7 @@ async def test_a_shopper_goes_from_shop_to_order(
     await open_room(service, skus={"mug": 3}, message="Two for each of you.")
     page = await pages()
 
-    await all_know(serving.url)
+    await all_know(serving)
     await page.goto(f"{serving.url}/")
     await page.get_by_role("link", name="Mug").first.click()
     await page.locator('form[action="/rooms/drop"] button').click()
@@ -43,7 +43,7 @@ async def test_whoever_is_too_late_is_told_honestly(
 ) -> None:
     await open_room(service, skus={"mug": 1}, seats_max=1)
     lucky, late = await pages(), await pages()
-    await all_know(site.url)
+    await all_know(site)
     await lucky.goto(f"{site.url}/")
     await lucky.goto(f"{site.url}/rooms/drop")
     await lucky.locator("#enter").click()
@@ -68,7 +68,7 @@ async def test_closing_the_page_keeps_the_place_and_tabs_share_it(
 ) -> None:
     await open_room(service, skus={"mug": 5}, seats_max=0)
     page = await pages()
-    await all_know(site.url)
+    await all_know(site)
     await page.goto(f"{site.url}/")
     await page.goto(f"{site.url}/rooms/drop")
     await expect(page.locator("#place")).to_contain_text("1")
@@ -88,7 +88,7 @@ async def test_a_shopper_says_what_they_come_for_and_reads_the_chance_of_it(
 ) -> None:
     await open_room(service, skus={"red": 2, "blue": 30}, policy="expected", seats_max=0)
     page = await pages()
-    await all_know(site.url)
+    await all_know(site)
     await page.goto(f"{site.url}/rooms/drop")
     await expect(page.locator("#skus")).to_contain_text("Red: 2 left. Your chance: ")
 
@@ -107,7 +107,7 @@ async def test_the_walk_works_without_javascript(
     await open_room(service, skus={"mug": 3})
     page = await pages(java_script_enabled=False)
 
-    await all_know(site.url)
+    await all_know(site)
     await page.goto(f"{site.url}/")
     await page.goto(f"{site.url}/rooms/drop")
     await page.locator("#join").click()
@@ -125,7 +125,7 @@ async def test_operators_see_and_steer_the_room(service: Service, site: Site, pa
     await open_room(service, skus={"mug": 3})
     await service.operators.add("night", role="operator", password="a long enough one")
     page = await pages(viewport={"width": 1280, "height": 900})
-    await all_know(site.url)
+    await all_know(site)
     await page.goto(f"{site.url}/")
 
     await page.goto(f"{site.url}/admin")

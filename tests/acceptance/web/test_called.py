@@ -31,7 +31,7 @@ async def test_a_message_at_ones_turn_brings_the_place_to_another_device(
         made = settings(postgres_url, valkey_url, mail_from="The shop <queue@shop.example>")
         kept = Secrets(signing_keys=[KEY], smtp_url=box.url)
         async with open_site(made, kept) as site:
-            await all_know(site.url)
+            await all_know(site)
             room = f"{site.url}/rooms/drop"
 
             plain = await pages(java_script_enabled=False)

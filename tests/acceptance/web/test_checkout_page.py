@@ -25,7 +25,7 @@ Pages = Callable[..., Awaitable[Page]]
 async def hold_a_mug(service: Service, site: Site, page: Page, *, script: bool) -> None:
     """Go into the checkout, with or without a script, and take a mug."""
     await open_room(service, skus={"mug": 3})
-    await all_know(site.url)
+    await all_know(site)
     await page.goto(f"{site.url}/rooms/drop")
     if not script:
         await page.locator("#join").click()
@@ -106,7 +106,7 @@ async def test_a_room_without_stock_lets_through_and_offers_nothing(
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={})
-    await all_know(site.url)
+    await all_know(site)
     page = await pages(viewport={"width": 320, "height": 600})
     await page.goto(f"{site.url}/rooms/drop")
     await expect(page.locator("#enter")).to_have_text("Enter Drop")

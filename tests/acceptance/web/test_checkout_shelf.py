@@ -57,7 +57,7 @@ async def test_what_was_chosen_on_the_product_page_is_ready_and_searching_loses_
     service: Service, site: Site, pages: Pages, *, script: bool
 ) -> None:
     await open_large_room(service)
-    await all_know(site.url)
+    await all_know(site)
     page = await pages(java_script_enabled=script)
     await page.goto(f"{site.url}/products/shirt")
     await expect(page.locator("[value=shirt-blue]")).to_be_checked()

@@ -40,7 +40,7 @@ async def test_without_cookies_the_explanation_stands_and_no_number_is_given(
     service: Service, site: Site, pages: Pages, *, script: bool
 ) -> None:
     await open_room(service, skus={"mug": 3}, seats_max=0)
-    await all_know(site.url)
+    await all_know(site)
     page = await pages(java_script_enabled=script)
     await without_cookies(page)
 
@@ -65,7 +65,7 @@ async def test_cookies_that_are_cleared_while_called_change_no_number_unasked(
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 3})
-    await all_know(site.url)
+    await all_know(site)
     page = await pages()
     await page.goto(f"{site.url}/rooms/drop")
     await expect(page.locator("#enter")).to_be_visible()
@@ -133,8 +133,8 @@ async def test_cookies_of_many_rooms_shut_a_browser_out_of_none(
     for room in ("drop", "other", "over"):
         await open_room(service, room, skus={f"mug-{room}": 3}, seats_max=0)
     await service.rooms.set_status("over", "ended", who="test")
-    await all_know(site.url)
-    await all_know(site.url, "over", status="ended")
+    await all_know(site)
+    await all_know(site, "over", status="ended")
     token = "1.1234.main-1." + "a" * 86
     rooms = [f"a-room-with-a-name-of-30-let-{i:02}" for i in range(68)]
     jar = Jar(

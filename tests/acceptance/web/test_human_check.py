@@ -230,8 +230,8 @@ async def test_a_shopper_passes_the_widget_on_the_page_which_lets_in_the_provide
     page = await pages()
     made = settings(postgres_url, valkey_url, **chosen(peer))
     async with open_site(made, secrets()) as site:
-        await all_know(site.url)
-        await all_know(site.url, "calm")
+        await all_know(site)
+        await all_know(site, "calm")
         calm = await page.goto(f"{site.url}/rooms/calm")
         # A blocker of the browser may keep the provider out.
         await page.route(f"{peer.url}/**", lambda route: route.abort())

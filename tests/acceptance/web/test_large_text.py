@@ -17,7 +17,7 @@ async def test_large_text_stays_on_its_card_on_a_small_phone(
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 9}, policy="rate")
-    await all_know(site.url)
+    await all_know(site)
     page = await pages(viewport={"width": 320, "height": 700})
     await page.goto(f"{site.url}/rooms/drop")
     await page.locator("#enter").wait_for()

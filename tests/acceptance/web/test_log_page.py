@@ -165,7 +165,7 @@ async def test_a_shopper_checks_their_place_in_the_browser(
 ) -> None:
     await open_room(service, seats_max=0)
     page = await pages()
-    await all_know(site.url)
+    await all_know(site)
     await page.goto(f"{site.url}/rooms/drop")
     await expect(page.locator("#number")).to_contain_text("1")
     await page.get_by_role("link", name="How this line is made").click()
@@ -208,7 +208,7 @@ async def test_every_receipt_of_a_tick_leads_to_its_entry(
     # The tree has another shape for each count, with odd nodes at different heights.
     await open_room(service, seats_max=0)
     page = await pages()
-    await all_know(site.url)
+    await all_know(site)
     await page.goto(f"{site.url}/rooms/drop/log")
 
     verdicts = await page.evaluate(
@@ -251,7 +251,7 @@ async def test_without_javascript_the_log_is_there_and_says_how_to_check(
 ) -> None:
     await open_room(service)
     page = await pages(java_script_enabled=False, viewport={"width": 320, "height": 700})
-    await all_know(site.url)
+    await all_know(site)
 
     await page.goto(f"{site.url}/rooms/drop/log")
 

@@ -69,7 +69,7 @@ async def test_a_long_word_makes_no_operators_screen_wider_than_a_small_window(
     await service.operators.add("ada", role="admin", password=PASSWORD)
     page = await pages(viewport={"width": WIDTH, "height": 640})
     await sign_in_on_screen(page, site.url, "ada")
-    await all_know(site.url)
+    await all_know(site)
 
     found: dict[str, list[str]] = {}
     rooms = [f"/admin/screens/drop/{screen.name}" for screen in SCREENS]

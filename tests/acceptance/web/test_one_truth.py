@@ -38,7 +38,7 @@ async def test_script_and_server_say_the_same_and_messages_are_kept(
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 9}, seats_max=0)
-    await all_know(site.url)
+    await all_know(site)
     page = await pages()
     await page.goto(f"{site.url}/rooms/drop")
     await expect(page.locator("#room")).to_have_attribute("data-view", "waiting")
@@ -123,7 +123,7 @@ async def test_a_draw_from_the_open_doors_to_the_reveal(
     await open_room(service, skus={"mug": 9}, status="scheduled", order_by="draw", seats_max=0)
     soon = datetime.now(UTC) + timedelta(hours=3)
     await service.rooms.change("drop", f'{{"opens_at": "{soon.isoformat()}"}}', who="test")
-    await all_know(site.url, status="before_opening")
+    await all_know(site, status="before_opening")
     page, plain = await pages(), await pages(java_script_enabled=False)
     await plain.goto(f"{site.url}/rooms/drop")
     await expect(plain.locator("#join")).to_have_text("Enter the draw")
@@ -143,7 +143,7 @@ async def test_a_draw_from_the_open_doors_to_the_reveal(
     for _ in range(4):
         await service.lines.join(service.board.room("drop").line_id, 1, os.urandom(32))
     await service.rooms.set_status("drop", "open", who="test")
-    await all_know(site.url, status="open")
+    await all_know(site, status="open")
     await look_again(page)
 
     await expect(page.locator("#drew-text")).to_contain_text("of 5.")
@@ -165,7 +165,7 @@ async def test_the_last_unit_from_a_promise_to_the_end(
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 1}, message="Back in five minutes")
-    await all_know(site.url)
+    await all_know(site)
     first, second, plain = await pages(), await pages(), await pages(java_script_enabled=False)
     await first.goto(f"{site.url}/rooms/drop")
     await expect(first.locator("#claim-left")).to_contain_text(":")
@@ -178,7 +178,7 @@ async def test_the_last_unit_from_a_promise_to_the_end(
     await first.locator("#hold-button").click()
     await first.locator("#pay-button").click()
     await first.wait_for_url("**/checkout/orders/**")
-    await all_know(site.url, status="sold_out")
+    await all_know(site, status="sold_out")
     await look_again(second)
     await expect(second.locator("#room")).to_have_attribute("data-view", "sold_out")
     await expect(second.locator("[data-for=sold_out]")).to_contain_text("Your place is kept")
@@ -188,13 +188,13 @@ async def test_the_last_unit_from_a_promise_to_the_end(
     await expect(plain.locator(".holder")).to_be_hidden()
 
     await service.ledger.move("mug", kind="received", quantity=1, who="test", reason="")
-    await all_know(site.url, status="open")
+    await all_know(site, status="open")
     await look_again(second)
     # The box is taken back as soon as the call is there; what was said aloud stays.
     await expect(second.locator("#status")).to_contain_text("Something came back")
 
     await service.rooms.set_status("drop", "ended", who="test")
-    await all_know(site.url, status="ended")
+    await all_know(site, status="ended")
     await look_again(second)
 
     async def told() -> bool:

@@ -104,7 +104,7 @@ async def test_a_crowd_that_looks_by_its_own_clock_fills_every_free_place_in_ord
     service: Service, serving: Running
 ) -> None:
     await open_room(service, skus={"mug": 1000}, policy="guaranteed", seats_max=CROWD_PLACES)
-    await all_know(serving.url)
+    await all_know(serving)
     async with visitors(serving.url) as http:
         inside = await Poller.join_together(http, CROWD_PLACES)
         for poller in inside:
@@ -143,7 +143,7 @@ async def test_whoever_looks_when_told_is_in_time_when_a_restock_calls_far_faste
         claim_window_s=CLAIM_WINDOW_S,
         grace_s=0,
     )
-    await all_know(serving.url)
+    await all_know(serving)
     async with visitors(serving.url) as http:
         pollers = await Poller.join_together(http, OBEDIENT)
         tasks = [

@@ -243,7 +243,7 @@ async def test_a_browser_under_pressure_works_by_itself_or_waits(
     monkeypatch.setattr("waitroom.desk.proving.stamps.WAIT_S", 60 if script else 2)
     page = await pages(java_script_enabled=script)
     await open_room(service, skus={"mug": 3}, seats_max=0, proof_of_work="always")
-    await all_know(site.url)
+    await all_know(site)
 
     await page.goto(f"{site.url}/rooms/drop?sku=mug")
     if not script:
@@ -270,7 +270,7 @@ async def test_a_browser_that_cannot_work_uses_its_stamp_by_itself(
     page = await pages()
     await page.route("**/proof-worker.js", lambda route: route.fulfill(body="", status=200))
     await open_room(service, skus={}, seats_max=0, proof_of_work="always")
-    await all_know(site.url)
+    await all_know(site)
 
     await page.goto(f"{site.url}/rooms/drop")
 

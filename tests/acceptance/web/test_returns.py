@@ -474,7 +474,7 @@ async def test_what_is_put_back_is_held_for_whoever_was_refused_without_their_do
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 1}, policy="rate")
-    await all_know(site.url)
+    await all_know(site)
     first, second = await pages(), await pages()
     for page in (first, second):
         await _enter(page, site)
@@ -502,7 +502,7 @@ async def test_a_shopper_chooses_more_waits_for_one_thing_and_pays_for_another(
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 1, "vase": 3, "bowl": 3}, policy="rate")
-    await all_know(site.url)
+    await all_know(site)
     rival, page = await pages(), await pages()
     await _enter(rival, site)
     await rival.locator('[name="quantity-mug"]').fill("1")
@@ -547,7 +547,7 @@ async def test_leaving_the_line_is_asked_about_first(
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, skus={"mug": 1}, seats_max=0)
-    await all_know(site.url)
+    await all_know(site)
     page = await pages()
     await page.goto(f"{site.url}/rooms/drop")
     await expect(page.locator("#place")).to_contain_text("1")
@@ -571,7 +571,7 @@ async def test_mail_brings_back_whoever_stayed_for_returns(
     async with open_postbox() as box:
         made = settings(postgres_url, valkey_url, mail_from=MAIL_FROM)
         async with open_site(made, Secrets(signing_keys=[KEY], smtp_url=box.url)) as serving:
-            await all_know(serving.url)
+            await all_know(serving)
             lucky, late = await pages(), await pages()
             await _enter(lucky, serving)
             await lucky.locator('[name="quantity-mug"]').fill("1")

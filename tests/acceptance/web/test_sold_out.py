@@ -172,7 +172,7 @@ async def test_the_page_tells_what_is_in_baskets_and_then_what_became_of_it(
 ) -> None:
     await open_room(service, skus={"mug": UNITS}, limit=1)
     async with visitors(site.url) as http:
-        await all_know(site.url)
+        await all_know(site)
         holders = [await let_in(http) for _ in range(UNITS)]
         holds = [await holder.hold("mug") for holder in holders]
         page = await pages()
@@ -204,7 +204,7 @@ async def test_an_open_page_that_was_told_all_is_sold_hears_when_something_came_
 ) -> None:
     await open_room(service, skus={"mug": 1}, limit=1)
     async with visitors(site.url) as http:
-        await all_know(site.url)
+        await all_know(site)
         buyer = await let_in(http)
         hold = await buyer.hold("mug")
         page = await pages()
@@ -212,7 +212,7 @@ async def test_an_open_page_that_was_told_all_is_sold_hears_when_something_came_
             await page.goto(f"{site.url}/rooms/drop")
             await expect(page.locator("#place")).to_have_text("1")
         await buyer.pay(hold)
-        await all_know(site.url, status="sold_out")
+        await all_know(site, status="sold_out")
         if came == "after":
             await page.goto(f"{site.url}/rooms/drop")
         await expect(page.locator("#room")).to_have_attribute("data-view", "sold_out")

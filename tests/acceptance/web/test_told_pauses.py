@@ -98,7 +98,7 @@ async def test_no_answer_silences_a_waiting_page(
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, seats_max=0)
-    await all_know(site.url)
+    await all_know(site)
     page, proxy = await pages(), Proxy()
     await page.clock.install()
     await page.goto(f"{site.url}/rooms/drop")
@@ -126,7 +126,7 @@ async def test_a_pause_is_shorter_when_it_is_the_shoppers_turn(
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service)
-    await all_know(site.url)
+    await all_know(site)
     page, proxy = await pages(), Proxy()
     await page.clock.install()
     await page.goto(f"{site.url}/rooms/drop")

@@ -55,7 +55,7 @@ async def open_doors(service: Service, site: Site, **rules: Any) -> None:
     )
     soon = datetime.now(UTC) + timedelta(hours=3)
     await service.rooms.change("drop", f'{{"opens_at": "{soon.isoformat()}"}}', who="test")
-    await all_know(site.url, status="before_opening")
+    await all_know(site, status="before_opening")
 
     async def announced() -> Any:
         return await execute(service, "SELECT FROM draw")
@@ -66,7 +66,7 @@ async def open_doors(service: Service, site: Site, **rules: Any) -> None:
 async def open_line(service: Service, site: Site, **rules: Any) -> None:
     """Open a room in which everybody waits."""
     await open_room(service, **{"skus": {"mug": 9}, "seats_max": 0, **rules})
-    await all_know(site.url)
+    await all_know(site)
 
 
 async def number_of(page: Page) -> int:
@@ -88,13 +88,13 @@ async def test_an_entry_becomes_a_number_on_an_open_page(
     await expect(page.locator("[data-for=entered] .opens")).to_contain_text("your time")
 
     await service.rooms.set_status("drop", "open", who="test")
-    await all_know(site.url, status="drawing")
+    await all_know(site, status="drawing")
     await page.locator("#check").click()
     await shows(page, "drawing")
     await expect(page.locator("#draws")).to_contain_text(VALUE)
 
     await service.draws.give_value("drop", "4 8 15 16 23 42", who="test")
-    await all_know(site.url, status="open")
+    await all_know(site, status="open")
     await look_again(page)
     await shows(page, "waiting")
     await expect(page.locator("#number-label")).to_have_text("Number")
@@ -120,7 +120,7 @@ async def test_in_a_first_come_room_the_number_is_there_before_the_line_moves(
     service: Service, site: Site, pages: Pages
 ) -> None:
     await open_room(service, status="scheduled", doors_at="2020-01-01T00:00:00Z", seats_max=0)
-    await all_know(site.url, status="before_opening")
+    await all_know(site, status="before_opening")
     page, plain = await visit(pages, site), await pages(java_script_enabled=False)
     await shows(page, "waiting")
 
@@ -315,7 +315,7 @@ async def test_what_is_in_baskets_and_why_the_line_waits_is_said_in_words(
         await expect(each.locator("#why")).to_contain_text("2 items are in other baskets")
         await expect(each.locator("#chance")).to_contain_text(" %")
     await service.rooms.set_status("drop", "paused", who="test")
-    await all_know(site.url, status="paused")
+    await all_know(site, status="paused")
     await look_again(page)
     await expect(page.locator("#why")).to_contain_text("paused")
 
