@@ -12,7 +12,8 @@ from waitroom.log.chain import chain_hash
 from waitroom.rehearse.play.simulation import Simulation
 from waitroom.run.processes.exits import REFUSED, UNFIT
 
-SET = [part for key, value in SHRUNK.items() for part in ("--set", f"{key}={value}")]
+SMALLER = SHRUNK | {"units": "12", "shoppers": "100", "until_s": "120"}
+SET = [part for key, value in SMALLER.items() for part in ("--set", f"{key}={value}")]
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +73,7 @@ def test_json_alone_can_be_printed() -> None:
 
     told = json.loads(result.stdout)
     assert [each["name"] for each in told["variants"]] == ["rate"]
-    assert told["scenario"]["stock"]["units"] == 30
+    assert told["scenario"]["stock"]["units"] == 12
 
 
 @pytest.mark.parametrize(("asked", "played"), [("2", [1, 2]), ("7-8", [7, 8])])
