@@ -81,12 +81,12 @@ class Limits:
             # One handler may serve reads and writes, which have allowances of their own.
             known = limits_of_reads if request.method in SAFE_METHODS else limits_of_others
             limit = known.get(handler) or self._limit_of(request, handler, known)
-            if limit.sample > 1:
-                limit.passed += 1
-                if limit.passed < limit.sample:
-                    return handler(request)
-                limit.passed = 0
-            if wait_s := limit.take(network_of(request), clock()):
+            limit.left = left = limit.left - 1
+            if left:
+                return handler(request)
+            wait_s = limit.take(network_of(request), clock())
+            limit.left = limit.sample
+            if wait_s:
                 self._warn(request, limit.kind)
                 raise _refusal(limit.kind, wait_s)
             return handler(request)
@@ -162,15 +162,14 @@ class _Limit:
     class is counted, until that bucket has been half full again.
     """
 
-    __slots__ = ("_exact_until", "_usual", "kind", "passed", "sample", "take")
+    __slots__ = ("_exact_until", "_usual", "kind", "left", "sample", "take")
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self._usual = SAMPLE if kind.allowance.burst >= SAMPLED_FROM else 1
         self._exact_until = float("-inf")
-        # One request in `sample` is counted, and `passed` have come since the last one was.
-        self.sample = self._usual
-        self.passed = 0
+        # One request in `sample` is counted, and after `left` more the next one.
+        self.sample = self.left = self._usual
         # Takes the request that is counted; returns the seconds to wait, 0 if it is allowed.
         self.take: Callable[[str, float], float] = (
             self._take_for_others if self._usual > 1 else kind.take
