@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -29,7 +30,6 @@ class Process:
     # Until then nothing of it runs, as if it were stopped by a signal.
     frozen_until: float = 0.0
     waiting: list[Any] = field(default_factory=list)
-    tasks: list["asyncio.Task[Any]"] = field(default_factory=list)
 
     def kill(self) -> None:
         """End it as SIGKILL does: not even a `finally` runs."""
@@ -51,21 +51,10 @@ def context_of(process: Process | None) -> Context:
     return context
 
 
-class Callback:
-    """What the loop will run once. asyncio's own handles do the same at twice the cost."""
+class Handle:
+    """What can be cancelled until the loop has run it."""
 
-    __slots__ = ("_when", "args", "callback", "context", "is_cancelled")
-
-    def __init__(
-        self,
-        when: float,
-        callback: Callable[..., Any],
-        args: tuple[Any, ...],
-        context: Context | None,
-    ) -> None:
-        self._when, self.callback, self.args = when, callback, args
-        self.context = copy_context() if context is None else context
-        self.is_cancelled = False
+    is_cancelled = False
 
     def cancel(self) -> None:
         self.is_cancelled = True
@@ -73,13 +62,11 @@ class Callback:
     def cancelled(self) -> bool:
         return self.is_cancelled
 
-    def when(self) -> float:
-        return self._when
 
-    @property
-    def is_step(self) -> bool:
-        """Whether it is a step of a task; the steps of different tasks may change places."""
-        return isinstance(getattr(self.callback, "__self__", None), asyncio.Task)
+# Of what nobody cancels.
+FOR_SURE = Handle()
+# What the loop will run once, in a context. asyncio's own handles do the same at twice the cost.
+Callback = tuple[Handle, Context, Callable[..., Any], tuple[Any, ...]]
 
 
 class Clockwork(asyncio.BaseEventLoop):
@@ -94,13 +81,16 @@ class Clockwork(asyncio.BaseEventLoop):
         self._dice = dice
         self._now = START_S
         self._turns = 0
-        # A heap of tuples: the timers themselves compare slowly.
+        # A heap: equal moments come in the order in which they were set.
         self._timers: list[tuple[float, int, Callback]] = []
         self._waiting: list[Callback] = []
         self._numbers = itertools.count()
         self.nowhere = context_of(None)
+        # All of them, to the end: a killed process leaves its tasks behind, as they stand.
+        self.tasks: list[asyncio.Task[Any]] = []
         self.errors: list[str] = []
-        self.set_task_factory(_of_process)
+        # No method of Python stands between a future and its making.
+        self.create_future = partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
         self.set_exception_handler(self._note_error)
 
     def time(self) -> float:
@@ -109,22 +99,41 @@ class Clockwork(asyncio.BaseEventLoop):
     def wall_time(self) -> float:
         return EPOCH_S + self._now
 
+    # asyncio asks this for each future: `bool()` is False, at the speed of C.
+    get_debug = bool  # type: ignore[assignment]
+
     def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:
-        soon = Callback(self._now, callback, args, context)
-        self._waiting.append(soon)
-        return soon
+        handle = Handle()
+        context = copy_context() if context is None else context
+        self._waiting.append((handle, context, callback, args))
+        return handle
 
     def call_at(
         self, when: float, callback: Any, *args: Any, context: Context | None = None
     ) -> Any:
-        timer = Callback(when, callback, args, context)
-        heapq.heappush(self._timers, (when, next(self._numbers), timer))
-        return timer
+        timer = (Handle(), copy_context() if context is None else context, callback, args)
+        return self._set(when, timer)
 
     def call_later(
         self, delay: float, callback: Any, *args: Any, context: Context | None = None
     ) -> Any:
-        return self.call_at(self._now + delay, callback, *args, context=context)
+        timer = (Handle(), copy_context() if context is None else context, callback, args)
+        return self._set(self._now + delay, timer)
+
+    def later(self, seconds: float, callback: Callable[..., None], *args: object) -> None:
+        """Let something happen that belongs to no process: no kill keeps it from happening."""
+        self._set(self._now + seconds, (FOR_SURE, self.nowhere, callback, args))
+
+    def _set(self, when: float, timer: Callback) -> Handle:
+        heapq.heappush(self._timers, (when, next(self._numbers), timer))
+        return timer[0]
+
+    def create_task(  # type: ignore[override]
+        self, coro: Any, *, name: str | None = None, context: Context | None = None
+    ) -> "asyncio.Task[Any]":
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, name=name, context=context)
+        self.tasks.append(task)
+        return task
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
         """Run at once: a thread beside the loop takes no virtual time."""
@@ -139,35 +148,42 @@ class Clockwork(asyncio.BaseEventLoop):
         self.errors.append(f"{told.get('message')}: {told.get('exception')!r}")
 
     def _run_once(self) -> None:
+        """Run turn after turn until the loop is told to stop."""
+        while not self._stopping:  # type: ignore[attr-defined]
+            for one in self._next_turn():
+                handle, context, callback, args = one
+                process = context.get(_process)
+                if handle.is_cancelled or (process is not None and self._is_kept(process, one)):
+                    continue
+                try:
+                    context.run(callback, *args)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:  # noqa: BLE001 - as asyncio does
+                    told = {"message": f"in {callback!r}", "exception": error}
+                    self.call_exception_handler(told)
+
+    def _next_turn(self) -> list[Callback]:
+        """Return what is ready, in an order of the dice; time goes on if nothing is."""
         self._turns += 1
         assert self._turns < TURNS_MAX, "the sale goes round in circles"
-        timers, batch = self._timers, self._waiting
-        while timers and timers[0][2].is_cancelled:
+        timers, ready = self._timers, self._waiting
+        self._waiting = []
+        while timers and timers[0][2][0].is_cancelled:
             heapq.heappop(timers)
-        if not batch:
+        if not ready:
             assert timers, "nothing is left that could happen"
             self._now = max(self._now, timers[0][0])
         while timers and timers[0][0] <= self._now:
             timer = heapq.heappop(timers)[2]
-            if not timer.is_cancelled:
-                batch.append(timer)
-        self._waiting = []
-        if len(batch) > 1:
-            self._shuffle(batch)
-        for callback in batch:
-            process = callback.context.get(_process)
-            if callback.is_cancelled or (process is not None and self._is_kept(process, callback)):
-                continue
-            try:
-                callback.context.run(callback.callback, *callback.args)
-            except (SystemExit, KeyboardInterrupt):
-                raise
-            except BaseException as error:  # noqa: BLE001 - as asyncio does
-                told = {"message": f"in {callback.callback!r}", "exception": error}
-                self.call_exception_handler(told)
+            if not timer[0].is_cancelled:
+                ready.append(timer)
+        if len(ready) > 1:
+            self._shuffle(ready)
+        return ready
 
     def _shuffle(self, batch: list[Callback]) -> None:
-        steps = [i for i, callback in enumerate(batch) if callback.is_step]
+        steps = [i for i, (_, _, callback, _) in enumerate(batch) if _is_step(callback)]
         if len(steps) > 1:
             order = [batch[i] for i in steps]
             self._dice.shuffle(order)
@@ -201,14 +217,9 @@ class Clockwork(asyncio.BaseEventLoop):
         """No threads that could wake this loop."""
 
 
-def _of_process(loop: asyncio.AbstractEventLoop, coro: Any, **rest: Any) -> "asyncio.Task[Any]":
-    task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, **rest)
-    process = (rest.get("context") or copy_context()).get(_process)
-    if process is not None:
-        process.tasks.append(task)
-        # A killed process leaves its tasks behind, and that is no mistake.
-        task._log_destroy_pending = False  # type: ignore[attr-defined]
-    return task
+def _is_step(callback: Callable[..., Any]) -> bool:
+    """Say whether it is a step of a task; the steps of different tasks may change places."""
+    return isinstance(getattr(callback, "__self__", None), asyncio.Task)
 
 
 @contextmanager
@@ -217,6 +228,7 @@ def clockwork(seed: int) -> Iterator[tuple[Clockwork, random.Random]]:
     dice = random.Random(seed)
     loop = Clockwork(random.Random(dice.random()))
     chances = random.Random(dice.random())
+    collects = gc.isenabled()
     gc.disable()  # A collection would end what killed processes left behind, at any moment.
     with (
         mock.patch.object(time, "monotonic", loop.time),
@@ -231,7 +243,8 @@ def clockwork(seed: int) -> Iterator[tuple[Clockwork, random.Random]]:
         finally:
             _end(loop)
             asyncio.set_event_loop(None)
-            gc.enable()
+            if collects:
+                gc.enable()
 
 
 # The moment of the database's clock at which virtual time is 0.
@@ -240,9 +253,14 @@ EPOCH_S = 1_900_000_000.0
 
 def _end(loop: Clockwork) -> None:
     """Drop all tasks without running any of them further."""
-    for task in asyncio.all_tasks(loop):
-        task._log_destroy_pending = False  # type: ignore[attr-defined]
-        # It may want to await in a `finally`.
-        with suppress(Exception):
-            task.get_coro().close()  # type: ignore[union-attr]
+    for task in loop.tasks:
+        if not task.done():
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            # It may want to await in a `finally`.
+            with suppress(Exception):
+                task.get_coro().close()  # type: ignore[union-attr]
+    # They hold one another: what is dropped here need not be found by a collection.
+    loop.tasks.clear()
+    loop._timers.clear()
+    loop._waiting.clear()
     loop.close()

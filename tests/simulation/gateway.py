@@ -14,7 +14,7 @@ from checkout.gateway.gateway import (
     RefundState,
 )
 from simulation.clockwork import Clockwork
-from simulation.network import Cut, Link, Reply, later
+from simulation.network import Cut, Link, Reply
 
 APPROVE, DECLINE, REFUSE_CAPTURE = "tok_approve", "tok_decline", "tok_capture_refused"
 
@@ -41,7 +41,7 @@ class Gateway:
 
     def serve(self, reply: Reply, act: str, key: str, *values: Any) -> None:
         answer = getattr(self, act)(key, *values)
-        later(self.loop, self._dice.uniform(*self._answers_s), reply.say, answer)
+        self.loop.later(self._dice.uniform(*self._answers_s), reply.say, answer)
 
     def authorize(self, key: str, amount_minor: int, token: str) -> Payment:
         if key not in self.payments:

@@ -13,7 +13,7 @@ from inventory.kit.loops import repeat
 from inventory.kit.problem import Refusal, TooManyRequests
 from simulation.clockwork import Clockwork, Process, context_of
 from simulation.gateway import Gateway, GatewayClient
-from simulation.network import Link, Reply, Weather, later
+from simulation.network import Link, Reply, Weather
 from simulation.postgres import Postgres, SimulatedPool
 from simulation.valkey import Valkey, memory_on
 from waitroom.run.service import Service, build_service
@@ -54,12 +54,9 @@ class Host:
         self._open: dict[Reply, None] = {}
         self.process = Process(name, alive=False)
         self.service: Service | None = None
-        # Every process that bore this name; the tasks of a killed one are kept to the end.
-        self.processes: list[Process] = []
 
     def start(self) -> None:
         self.process = Process(self.name)
-        self.processes.append(self.process)
         self.spawn(self._main())
 
     def restart(self) -> None:
@@ -68,15 +65,14 @@ class Host:
             self.start()
 
     def spawn(self, coro: Any) -> "asyncio.Task[Any]":
-        context = context_of(self.process)
-        return context.run(self.loop.create_task, coro)
+        return self.loop.create_task(coro, context=context_of(self.process))
 
     def kill(self) -> None:
         """End the process at once. Those who wait for it find their connections broken."""
         self.process.kill()
         self.service = None
         for reply in self._open:
-            later(self.loop, 0.001, reply.cut)
+            self.loop.later(0.001, reply.cut)
         self._open.clear()
 
     def _link(self) -> Link:

@@ -62,7 +62,7 @@ class Reply:
         if self._fate is Fate.CUT_AFTER:
             what = Cut()
         if self._fate is not Fate.REPLY_LOST:
-            later(self._loop, self._back_s, self._arrive, what)
+            self._loop.later(self._back_s, self._arrive, what)
 
     def cut(self) -> None:
         self._arrive(Cut())
@@ -120,17 +120,12 @@ class Link:
             back_s = self._dice.uniform(*LATE_S)
         reply = Reply(self.loop, answer, fate, back_s)
         if fate is Fate.CUT_BEFORE:
-            later(self.loop, there_s, reply.cut)
+            self.loop.later(there_s, reply.cut)
         elif fate is not Fate.REQUEST_LOST:
-            later(self.loop, there_s, serve, reply, *values)
+            self.loop.later(there_s, serve, reply, *values)
         return answer
 
 
 def _give_up(answer: "asyncio.Future[Any]") -> None:
     if not answer.done():
         answer.set_exception(TimeoutError())
-
-
-def later(loop: Clockwork, seconds: float, call: Callable[..., None], *values: object) -> None:
-    """Let something happen that belongs to no process, so that no kill keeps it from happening."""
-    loop.call_later(seconds, call, *values, context=loop.nowhere)

@@ -21,7 +21,7 @@ from inventory.kit.database import (
 )
 from simulation.books import Books, ask, room_locked_by
 from simulation.clockwork import Clockwork
-from simulation.network import Cut, Link, Reply, later
+from simulation.network import Cut, Link, Reply
 
 NAMES = {
     sql: name
@@ -33,10 +33,10 @@ NAMES = {
 class Record(dict[str, Any]):
     """A row that can be read by position too, as asyncpg's can."""
 
-    def __getitem__(self, key: Any) -> Any:
+    def __missing__(self, key: Any) -> Any:
         if isinstance(key, int):
             return next(itertools.islice(self.values(), key, None))
-        return super().__getitem__(key)
+        raise KeyError(key)
 
 
 class Postgres:
@@ -47,7 +47,6 @@ class Postgres:
         self.away_until = self.frozen_until = 0.0
         # Until when somebody keeps the rows of a room locked.
         self.locked_until: dict[int, float] = {}
-        self.story: list[tuple[str, Sequence[Any], object]] = []
 
     @property
     def is_away(self) -> bool:
@@ -56,12 +55,14 @@ class Postgres:
     def serve(self, reply: Reply, name: str, values: Sequence[Any]) -> None:
         """Run a statement that has arrived, now or when it can be."""
         now = self.loop.time()
-        if self.is_away:
+        if now < self.away_until:
             reply.cut()
         elif now < self.frozen_until:
-            later(self.loop, self.frozen_until - now, self.serve, reply, name, values)
-        else:
+            self.loop.later(self.frozen_until - now, self.serve, reply, name, values)
+        elif self.locked_until:
             self._lock(reply, name, values, now + LOCK_TIMEOUT_S)
+        else:
+            self._run(reply, name, values)
 
     def _lock(self, reply: Reply, name: str, values: Sequence[Any], give_up_at: float) -> None:
         room, now = room_locked_by(self.books, name, values), self.loop.time()
@@ -73,7 +74,7 @@ class Postgres:
             reply.say(error)
         else:
             wait_s = min(free_at, give_up_at) - now
-            later(self.loop, wait_s, self._lock, reply, name, values, give_up_at)
+            self.loop.later(wait_s, self._lock, reply, name, values, give_up_at)
 
     def _run(self, reply: Reply, name: str, values: Sequence[Any]) -> None:
         try:
@@ -137,28 +138,24 @@ class SimulatedPool(Pool):
         self.server, self.link = server, link
         self.shares = Shares(size)
         self.in_transaction: set[Any] = set()
-        self._free = asyncio.Semaphore(size)
+        self._free = size
 
     def acquire(  # type: ignore[override]
         self,
         *,
         timeout: float | None = None,
     ) -> "Borrowed":
-        return Borrowed(self, timeout)
+        return Borrowed(self)
 
-    async def take(self, within_s: float | None) -> Connection:
-        if self._free.locked():
-            async with asyncio.timeout(within_s):
-                await self._free.acquire()
-        else:
-            await self._free.acquire()
+    def take(self) -> Connection:
+        assert self._free, "the shares lent a connection that is not there"
         if self.server.is_away:
-            self._free.release()
             raise ConnectionRefusedError("nobody listens")
+        self._free -= 1
         return Connection(self)
 
     def give_back(self) -> None:
-        self._free.release()
+        self._free += 1
 
     async def expire_connections(self) -> None:
         """Every connection is as good as a new one."""
@@ -167,13 +164,13 @@ class SimulatedPool(Pool):
 class Borrowed:
     """A connection that is lent for a while."""
 
-    __slots__ = ("_pool", "_within_s")
+    __slots__ = ("_pool",)
 
-    def __init__(self, pool: SimulatedPool, within_s: float | None) -> None:
-        self._pool, self._within_s = pool, within_s
+    def __init__(self, pool: SimulatedPool) -> None:
+        self._pool = pool
 
     async def __aenter__(self) -> Connection:
-        return await self._pool.take(self._within_s)
+        return self._pool.take()
 
     async def __aexit__(self, *_: object) -> None:
         self._pool.give_back()

@@ -10,6 +10,7 @@ from unittest import mock
 
 import structlog
 
+from inventory.kit import loops
 from simulation.books import Books
 from simulation.books.tables import GOES_ON_S
 from simulation.clockwork import START_S, Clockwork, clockwork
@@ -21,7 +22,8 @@ from simulation.postgres import Postgres
 from simulation.promises import AT_REST, check_sale, require
 from simulation.shopper import BrokenPromise, Shopper
 from simulation.valkey import Valkey
-from waitroom.leader import room_lead
+from waitroom.desk import board
+from waitroom.leader import controller, room_lead
 from waitroom.line.caller import Caller
 from waitroom.line.snapshot import RoomSnapshot
 
@@ -195,7 +197,7 @@ def play(seed: int, *, plan: Plan | None = None, trace: bool = False) -> Sale:
 
     Raises `BrokenPromise` or whatever else went wrong; the error has the `sale`.
     """
-    with quiet(), unlearned(), clockwork(seed) as (loop, dice):
+    with quiet(), unlearned(), unstopped(), clockwork(seed) as (loop, dice):
         sale = Sale(loop, dice, plan or plan_of(dice), trace=trace)
         try:
             loop.run_until_complete(sale.play())
@@ -235,5 +237,20 @@ def unlearned() -> Iterator[None]:
     with (
         mock.patch.object(room_lead, "Caller", Unlearned),
         mock.patch.object(room_lead.RoomLead, "_learn_and_forecast", nothing),
+    ):
+        yield
+
+
+@contextmanager
+def unstopped() -> Iterator[None]:
+    """Let loops rest as if nobody could tell them to stop: processes of a sale are killed."""
+
+    async def rest(_: asyncio.Event, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    with (
+        mock.patch.object(loops, "rest", rest),
+        mock.patch.object(board, "rest", rest),
+        mock.patch.object(controller, "rest", rest),
     ):
         yield

@@ -126,6 +126,9 @@ class Opened:
 def memory_on(server: Valkey, link: Link) -> Memory:
     """Return the real `Memory` on a simulated client."""
     client = Client(server, link)
-    opened = Opened(client, client.close)
-    with mock.patch.object(memory, "open_client", return_value=opened):
+
+    def open_client(_: str) -> Opened:
+        return Opened(client, client.close)
+
+    with mock.patch.object(memory, "open_client", open_client):
         return Memory("redis://nowhere")
