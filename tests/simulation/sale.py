@@ -16,7 +16,7 @@ from simulation.books.tables import GOES_ON_S
 from simulation.clockwork import START_S, Clockwork, clockwork
 from simulation.gateway import Gateway
 from simulation.host import CONTROLLER, SWEEPER, WEB, Host
-from simulation.network import Link, Weather
+from simulation.network import CALM_S, Link, Weather
 from simulation.plans import RULES, TROUBLE_S, Plan, plan_of
 from simulation.postgres import Postgres
 from simulation.promises import AT_REST, check_sale, require
@@ -31,8 +31,8 @@ from waitroom.line.snapshot import RoomSnapshot
 REST_MAX_S = 1500.0
 # After the last shopper, idle orders are settled and lost joins step aside within this (s).
 SETTLES_S = 120
-# A report that was on its way when its process was killed arrives within this (s).
-UNDER_WAY_S = 0.05
+# Sums of moments are as exact as this (s).
+EXACT_S = 1e-6
 
 
 class Sale:
@@ -138,20 +138,24 @@ class Sale:
     def _role_away(self, how: tuple[str, float]) -> None:
         """Kill every process of a role; the shoppers' clock must stand still until one is back."""
         role, seconds = how
-        gone = [host for host in self.hosts if role in host.roles]
+        books, gone = self.books, [host for host in self.hosts if role in host.roles]
         for host in gone:
             host.kill()
-        began = self.books.now()
+        began, killed_at, dead = books.now(), self.loop.time(), [host.process for host in gone]
 
         def back() -> None:
-            went_s, away = self.books.now() - began, not any(host.process.alive for host in gone)
+            went_s, away = books.now() - began, [host.process for host in gone] == dead
+            heard_at = books.served_at if role == WEB else books.beat_at
             for host in gone:
                 host.restart()
-            # A message that was under way may set the clock going once more.
             delays = {what for _, what, _ in self.plan.troubles} & {"postgres_frozen"}
             if away and not delays and self.plan.weather == 0.0:
-                late = went_s > GOES_ON_S + UNDER_WAY_S
-                require(not late, f"nobody was there and the clock went {went_s:.3f} s")
+                # The last report may have been on its way when its process was killed.
+                in_time = heard_at <= killed_at + CALM_S[1]
+                require(in_time, f"nobody was there, and was heard {heard_at - killed_at:.3f} s on")
+                may_go_s = max(heard_at + GOES_ON_S - killed_at, 0.0) + EXACT_S
+                told = f"nobody was there and the clock went {went_s:.3f} s of {may_go_s:.3f} s"
+                require(went_s <= may_go_s, told)
 
         self.loop.call_later(seconds, self._checked, back)
 
