@@ -5,11 +5,11 @@ python -m simulation.run --seed 17
 """
 
 import gc
+import multiprocessing
 import os
 import sys
 import time
 import traceback
-from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import click
 
@@ -24,7 +24,7 @@ def replay_command(seed: int) -> str:
 
 def broken_in(seeds: range) -> list[tuple[int, str]]:
     """Play the sales of some seeds; return each that broke a promise, and which."""
-    found = []
+    found, collects = [], gc.isenabled()
     # What a sale leaves is collected once for many of them.
     gc.disable()
     try:
@@ -34,8 +34,9 @@ def broken_in(seeds: range) -> list[tuple[int, str]]:
             except Exception as error:  # noqa: BLE001 - whatever it is, the seed shows it again
                 found.append((seed, f"{type(error).__name__}: {error}"))
     finally:
-        gc.enable()
-        gc.collect()
+        if collects:
+            gc.enable()
+            gc.collect()
     return found
 
 
@@ -67,12 +68,11 @@ def main(seeds: int, first: int, jobs: int, seed: int | None) -> None:
     pieces = [
         range(at, min(at + AT_ONCE, first + seeds)) for at in range(first, first + seeds, AT_ONCE)
     ]
-    # The processes begin as copies of this one: no collection of theirs looks at its modules.
-    gc.collect()
-    gc.freeze()
-    with ProcessPoolExecutor(max_workers=jobs) as pool:
-        for done in as_completed([pool.submit(broken_in, piece) for piece in pieces]):
-            for one, why in done.result():
+    # Each piece is played in a copy of this process, and what it leaves ends with it, uncollected.
+    gc.disable()
+    with multiprocessing.get_context("fork").Pool(jobs, maxtasksperchild=1) as pool:
+        for found in pool.imap_unordered(broken_in, pieces):
+            for one, why in found:
                 broken.append(one)
                 click.echo(f"seed {one}: {why}\n  again: {replay_command(one)}")
     took = time.monotonic() - began

@@ -8,6 +8,7 @@ each request.
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from importlib import resources
 from typing import Any, TypeVar, cast
 
@@ -37,6 +38,7 @@ STATE_TTL_S = 86_400
 Answer = TypeVar("Answer")
 
 
+@cache
 def _script(name: str) -> str:
     return resources.files("waitroom.store").joinpath("lua", name).read_text(encoding="utf-8")
 
