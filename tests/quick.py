@@ -6,6 +6,7 @@ path of a script, hands it the arguments, the folder, the environment and its th
 server forks, and the child runs the command and answers with its status.
 """
 
+import gc
 import json
 import os
 import signal
@@ -58,6 +59,8 @@ def quick_program(folder: Path) -> Iterator[Path]:
 def _serve(address: str) -> None:
     for name in _commands():
         import_module(name)
+    # What a child's garbage collection went through would be copied for it.
+    gc.freeze()
     # Ended children need no one to ask for them.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listening = socket.socket(socket.AF_UNIX)
