@@ -26,6 +26,7 @@ The SQL is not run, so its locks, plans and constraints are not covered here. `b
 contracts of the functions, one statement at a time, without invitations, customers, SKUs by name,
 wishes, waiting for returns, public values, refunds by hand or from the gateway's pages, or
 networks' limits. The comparison (`comparison/`) does the same random steps on `books/` and on a
-real PostgreSQL and compares each answer. HTTP, pages and browsers, processes' supervisors and Lua
-are not covered either.
+real PostgreSQL and compares each answer. Processes are killed and never
+told to stop, so their orderly ends are not covered, nor are HTTP, pages and browsers, supervisors
+and Lua.
 """
