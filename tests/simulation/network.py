@@ -113,7 +113,10 @@ class Link:
         """
         fate = self.fate() if fate is None else fate
         answer: asyncio.Future[Any] = self.loop.create_future()
-        there_s, back_s = self._dice.uniform(*CALM_S), self._dice.uniform(*CALM_S)
+        random, (least_s, most_s) = self._dice.random, CALM_S
+        # As `uniform` reckons, which would be called twice for each message.
+        there_s = least_s + (most_s - least_s) * random()
+        back_s = least_s + (most_s - least_s) * random()
         if fate is Fate.REQUEST_LATE:
             there_s = self._dice.uniform(*LATE_S)
         elif fate is Fate.REPLY_LATE:

@@ -139,6 +139,8 @@ class SimulatedPool(Pool):
         self.shares = Shares(size)
         self.in_transaction: set[Any] = set()
         self._free = size
+        # One stands for all of them: they keep nothing apart.
+        self._connection = Connection(self)
 
     def acquire(  # type: ignore[override]
         self,
@@ -152,7 +154,7 @@ class SimulatedPool(Pool):
         if self.server.is_away:
             raise ConnectionRefusedError("nobody listens")
         self._free -= 1
-        return Connection(self)
+        return self._connection
 
     def give_back(self) -> None:
         self._free += 1
