@@ -98,6 +98,11 @@ CLIENT_KEY = Header(
     "answer are bound to it, and each request that uses one has to send it too.",
     pattern="^(?:[0-9A-Fa-f]{32,128})?$",
 )
+# Where nothing is bound anew any other value is as good as none.
+SHOWN_KEY = Header(
+    name=CLIENT_KEY.name,
+    text="The secret of the app that the ticket or the session is bound to, if it is to one.",
+)
 IF_NONE_MATCH = Header(
     name="If-None-Match",
     text="The ETag of the version that the client has. If it still stands, the answer is 304.",

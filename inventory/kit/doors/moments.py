@@ -23,6 +23,17 @@ FORM = (
 
 # A JSON Schema of moments, with their years.
 MOMENT_SCHEMA: Json = {"type": "string", "format": "date-time", "pattern": "^2[01][0-9]{2}-"}
+# The days of those years that there are, leap days among them.
+_DAY = (
+    r"(?:2[01][0-9]{2}-(?:02-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    r"|(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01]))"
+    r"|2(?:0(?:[02468][048]|[13579][26])|1(?:0[48]|[2468][048]|[13579][26]))-02-29)"
+)
+# A moment in a filter, with or without an offset from UTC, or nothing.
+FILTER_PATTERN = (
+    rf"^(?:{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{{1,6}})?)?"
+    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?)?$"
+)
 _MOMENT = re.compile(
     r"(?P<minute>[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9])"
     r"(?::(?P<second>[0-5][0-9])(?:\.(?P<fraction>[0-9]{1,30}))?)?"

@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import parse_qsl
 
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.moments import MOMENT_SCHEMA, UnreadableMoment, parse_moment
-from inventory.kit.doors.texts import UnfitText, is_text
+from inventory.kit.doors.texts import LINE_PATTERN, TEXT_PATTERN, UnfitText, is_text
 from inventory.kit.problem import BadRequest
 
 SEARCH_LENGTH_MAX = 100
@@ -162,12 +162,9 @@ class Text:
             raise BadRequest(f"The parameter `{self.name}` {error}.") from error
 
     def schema(self) -> Json:
-        found: dict[str, Any] = {"type": "string"}
-        if self.length_max is not None:
-            found["maxLength"] = self.length_max
-        if self.pattern:
-            found["pattern"] = self.pattern
-        return found
+        length_max = VALUE_LENGTH_MAX if self.length_max is None else self.length_max
+        fit = TEXT_PATTERN if self.has_lines else LINE_PATTERN
+        return {"type": "string", "maxLength": length_max, "pattern": self.pattern or fit}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +189,7 @@ class Choice:
         return found
 
     def schema(self) -> Json:
-        found: dict[str, Any] = {"type": "string", "enum": list(self.words)}
+        found: Json = {"type": "string", "enum": list(self.words)}
         return found if self.default is None else {**found, "default": self.default}
 
 
@@ -237,15 +234,9 @@ class When:
         return {"type": "string", "anyOf": [MOMENT_SCHEMA, {"const": ""}]}
 
 
-def _read_search(text: str) -> str:
-    search = text.strip()
-    if len(search) > SEARCH_LENGTH_MAX:
-        raise BadRequest(f"A search has at most {SEARCH_LENGTH_MAX} letters.")
-    return search
-
-
 SEARCH = Text(
     name="q",
     text="Words to search for; all are returned without any.",
-    read=_read_search,
+    read=str.strip,
+    length_max=SEARCH_LENGTH_MAX,
 )

@@ -42,6 +42,9 @@ _NOT_IN_A_NAME = re.compile(
     rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{_TURNING}{_HIDING}\ud800-\udfff\ufffe\uffff]"
 )
 _NOT_IN_A_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# The same for JSON Schemas, whose readers know no lone surrogates.
+TEXT_PATTERN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]*$"
+LINE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\ufffe\uffff]*$"
 # Letters, numbers, punctuation and symbols. A mark is seen on what stands before it, and not alone.
 _VISIBLE = frozenset("LNPS")
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkout.history.cursor import Cursor, read_cursor
+from checkout.history.cursor import CURSOR, Cursor, read_cursor
 from checkout.history.order_file import ListedOrder
 from checkout.history.receipt import WIDTH, as_text, receipt_of
 from checkout.history.search import Words, read_words
@@ -27,6 +27,7 @@ from checkout.order import (
 from checkout.refund import Refund, RefundStage
 from checkout.refusals import NoReceipt
 from inventory.hold import Item
+from inventory.kit.doors.query import QueryString
 from inventory.kit.language.catalogues import english, language
 from inventory.kit.problem import BadRequest
 from inventory.kit.tables.cells import unguarded
@@ -159,12 +160,25 @@ def test_what_is_typed_is_an_id_a_number_or_an_address(text: str, words: Words |
     assert read_words(text) == words
 
 
-@given(st.datetimes(datetime(1000, 1, 1), timezones=st.just(UTC)), st.uuids())  # noqa: DTZ001 - the zone is given beside
+@given(st.datetimes(datetime(1970, 1, 1), datetime(2286, 1, 1), timezones=st.just(UTC)), st.uuids())  # noqa: DTZ001 - the zone is given beside
 def test_a_cursor_reads_back_and_fits_an_address(at: datetime, order_id: UUID) -> None:
     cursor = Cursor(at=at, order_id=order_id)
 
     assert read_cursor(str(cursor)) == cursor
     assert "+" not in str(cursor)
+
+
+@given(st.from_regex(CURSOR.schema()["pattern"].replace("$", r"\Z")))
+def test_every_cursor_of_the_described_form_is_read(text: str) -> None:
+    found = read_cursor(CURSOR.of(QueryString(f"cursor={text}")))
+
+    assert ("" if found is None else str(found).rjust(len(text), "0")) == text
+
+
+def test_a_cursor_of_another_form_is_refused() -> None:
+    for text in ("2026-11-22T10:00:00Z~6f6f9f8e-0000-4000-8000-000000000000", "1~", "~", "-1~x"):
+        with pytest.raises(BadRequest, match="none of ours"):
+            read_cursor(text)
 
 
 # Receipts.

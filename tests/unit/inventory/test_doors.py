@@ -2,9 +2,12 @@
 
 import io
 import pkgutil
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from importlib import import_module
+from itertools import product
 from secrets import token_hex
 from types import ModuleType
 from uuid import uuid4
@@ -27,7 +30,7 @@ from inventory.kit.doors.cookies import SAME_NAME_MAX, values_of
 from inventory.kit.doors.decoding import convert, decoder, field_of
 from inventory.kit.doors.etags import has_seen
 from inventory.kit.doors.keys import is_unique
-from inventory.kit.doors.moments import UnreadableMoment, parse_moment
+from inventory.kit.doors.moments import FILTER_PATTERN, UnreadableMoment, parse_moment
 from inventory.kit.doors.origins import origin_of, parse_origin
 from inventory.kit.doors.texts import UnfitText, read_name, read_text
 from waitroom.admin.bodies import PUBLIC_VALUE, ROOM_CHANGE, NewRoom, RoomChange
@@ -110,6 +113,24 @@ def test_a_moment_is_read_back_from_any_offset(seconds: int, minutes: int) -> No
     written = moment.astimezone(timezone(timedelta(minutes=minutes))).isoformat()
 
     assert parse_moment(written) == moment
+
+
+def test_the_form_of_filters_has_the_days_that_there_are_and_no_others() -> None:
+    form = re.compile(FILTER_PATTERN)
+    wrong = [
+        day
+        for year, month, number in product(range(2000, 2200), range(14), range(33))
+        if (form.match(f"{(day := f'{year}-{month:02}-{number:02}')}T10:00") is not None)
+        != _is_moment(f"{day}T10:00Z")
+    ]
+
+    assert wrong == []
+
+
+def _is_moment(text: str) -> bool:
+    with suppress(UnreadableMoment):
+        return bool(parse_moment(text))
+    return False
 
 
 @given(st.text(max_size=40))

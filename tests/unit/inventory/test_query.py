@@ -3,6 +3,7 @@
 from contextlib import suppress
 from urllib.parse import quote
 
+import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from inventory.kit.problem import BadRequest
 
 LIMIT = Whole(name="limit", text="", default=50, low=1, high=200)
 NAME = Text(name="name", text="")
+WORDS = Text(name="words", text="", has_lines=True, length_max=20)
 NOTE = Text(name="note", text="", read=read_note, has_lines=True)
 ORDER = Choice(name="order", text="", words=("newest", "oldest"))
 DRY = Flag(name="dry", text="")
@@ -55,6 +57,20 @@ def test_a_number_is_written_in_plain_digits_within_its_bounds(value: str) -> No
 def test_a_value_that_is_no_line_of_text_is_refused_by_its_name(value: str) -> None:
     with pytest.raises(BadRequest, match="The parameter `name`"):
         NAME.of(QueryString(f"name={value}"))
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=50))
+def test_a_text_is_refused_if_its_description_says_so_and_only_then(text: str) -> None:
+    for parameter in (NAME, WORDS):
+        with suppress(BadRequest):
+            parameter.of(QueryString(f"{parameter.name}={quote(text)}"))
+            assert fits(text, parameter)
+            continue
+        assert not fits(text, parameter)
+
+
+def fits(text: str, parameter: Text) -> bool:
+    return jsonschema_rs.is_valid(parameter.schema(), text)
 
 
 def test_a_note_has_lines() -> None:

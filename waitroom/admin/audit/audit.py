@@ -11,7 +11,7 @@ from aiohttp import web
 
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.described import CSV, described
-from inventory.kit.doors.moments import UnreadableMoment, parse_moment
+from inventory.kit.doors.moments import FILTER_PATTERN, UnreadableMoment, parse_moment
 from inventory.kit.doors.query import Choice, Text, Whole
 from inventory.kit.http import PRIVATE, read_query, send_file
 from inventory.kit.problem import BadRequest
@@ -59,8 +59,16 @@ _WHO = Text(
     name="who", text="Only the acts of this operator, or of this key.", length_max=WHO_LENGTH_MAX
 )
 _ABOUT = Choice(name="about", text="Only acts of one subject.", words=("", *SUBJECTS), default="")
-_FROM = Text(name="from", text="Only acts from this moment on; without an offset it is in UTC.")
-_TO = Text(name="to", text="Only acts before this moment; without an offset it is in UTC.")
+_FROM = Text(
+    name="from",
+    text="Only acts from this moment on; without an offset it is in UTC.",
+    pattern=FILTER_PATTERN,
+)
+_TO = Text(
+    name="to",
+    text="Only acts before this moment; without an offset it is in UTC.",
+    pattern=FILTER_PATTERN,
+)
 
 
 class AuditAdmin:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.described import CSV, described
-from inventory.kit.doors.moments import parse_moment
+from inventory.kit.doors.moments import FILTER_PATTERN, parse_moment
 from inventory.kit.doors.query import Choice, Text, Whole
 from inventory.kit.http import PRIVATE, json_response, read_query, send_file, wants_html
 from waitroom.admin.accounts.events import EventFilter, EventStore, SecurityEvent
@@ -35,8 +35,16 @@ _WHO = Text(
 )
 _ABOUT = Choice(name="about", text="Only events of one subject.", words=("", *SUBJECTS), default="")
 _NETWORK = Text(name="network", text="Only events from this network.", length_max=WHO_LENGTH_MAX)
-_FROM = Text(name="from", text="Only events from this moment on; without an offset it is in UTC.")
-_TO = Text(name="to", text="Only events before this moment; without an offset it is in UTC.")
+_FROM = Text(
+    name="from",
+    text="Only events from this moment on; without an offset it is in UTC.",
+    pattern=FILTER_PATTERN,
+)
+_TO = Text(
+    name="to",
+    text="Only events before this moment; without an offset it is in UTC.",
+    pattern=FILTER_PATTERN,
+)
 _WANTED = (_WHO, _ABOUT, _NETWORK, _FROM, _TO)
 
 

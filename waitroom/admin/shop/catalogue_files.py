@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, UnsetType
 
+from inventory.catalogue import CODE
 from inventory.catalogue_csv import report_head, report_rows
 from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
 from inventory.kit.doors.decoding import Json
@@ -73,6 +74,7 @@ _ROWS = Whole(
 _DELIVERY = Text(
     name="delivery",
     text="A name for this delivery of units. A file that comes again under it brings none twice.",
+    pattern=f"^$|{CODE}",
 )
 _REASON = Text(
     name="reason", text="A note for the record.", read=read_note, has_lines=True, default="import"

@@ -8,7 +8,7 @@ from aiohttp import web
 from checkout.history.cursor import CURSOR, Cursor, read_cursor
 from checkout.history.history_store import HistoryStore
 from checkout.history.order_file import ListedOrder, OrderFile
-from checkout.history.search import OrderFilter, read_words
+from checkout.history.search import TEXT_LENGTH_MAX, OrderFilter, read_words
 from checkout.history.sheet import header, rows_of
 from checkout.history.status import read_status
 from checkout.history.timeline import timeline
@@ -16,7 +16,7 @@ from checkout.order import PARTLY_REFUNDED, OrderState, operator_body
 from checkout.refund import operator_refund_body, seller_refund_body
 from checkout.refusals import SkuNotHere, UnknownOrder
 from inventory.kit.doors.described import CSV, Answer, described
-from inventory.kit.doors.query import Text, When, Whole
+from inventory.kit.doors.query import Choice, Text, When, Whole
 from inventory.kit.http import PRIVATE, json_response, read_query, send_file
 from inventory.kit.problem import Forbidden
 from waitroom.admin.accounts.guard import Guard
@@ -35,13 +35,16 @@ _CSV = {**PRIVATE, "Content-Type": "text/csv; charset=utf-8"}
 
 
 _LIMIT = Whole(name="limit", text="Orders on a page.", default=20, low=1, high=200)
-_STATUS = Text(
+_STATUS = Choice(
     name="status",
-    text=f"Only orders of this status: {', '.join([*OrderState, PARTLY_REFUNDED])}.",
+    text="Only orders of this status.",
+    words=("", *OrderState, PARTLY_REFUNDED),
+    default="",
 )
 _WORDS = Text(
     name="q",
     text="An order's id, its name for people or the beginning of it, or a customer's address.",
+    length_max=TEXT_LENGTH_MAX,
 )
 _SKU = Text(name="sku", text="Only orders with this SKU.")
 _FROM = When(name="from", text="Only orders placed from this moment on.")

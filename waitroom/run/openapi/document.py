@@ -12,16 +12,17 @@ from inventory.kit.doors.described import (
     JSON,
     RATE_LIMIT,
     RETRY_AFTER,
+    SHOWN_KEY,
     Answer,
     Caller,
     Described,
     Header,
 )
 from inventory.kit.doors.query import Text
-from inventory.kit.problem import Refusal
+from inventory.kit.problem import ClientKeyWeak, Refusal
 from waitroom.run.openapi.operations import Audience, Operation, Part
 from waitroom.run.openapi.refused import refusals_of
-from waitroom.run.openapi.schemas import type_schemas
+from waitroom.run.openapi.schemas import portable, type_schemas
 
 VERSION = "3.1.0"
 PROBLEM = "application/problem+json"
@@ -183,7 +184,7 @@ def _headers(described: Described) -> Iterator[Header]:
     yield from described.headers
     bearers = {Caller.TICKET, Caller.SESSION}
     if described.caller in bearers and CLIENT_KEY not in described.headers:
-        yield CLIENT_KEY
+        yield CLIENT_KEY if ClientKeyWeak in described.refusals else SHOWN_KEY
 
 
 def _in_path(part: Part) -> Json:
@@ -204,7 +205,7 @@ def _header_schema(header: Header) -> Json:
 
 
 def _parameter(where: str, name: str, words: str, schema: Json, *, required: bool) -> Json:
-    found: Json = {"name": name, "in": where, "schema": schema}
+    found: Json = {"name": name, "in": where, "schema": portable(schema)}
     if words:
         found["description"] = words
     if required:

@@ -25,7 +25,7 @@ def type_schemas(types: Iterable[Any]) -> tuple[list[Json], Json]:
         found = components.get(kind.__name__)
         if found is not None and "properties" in found:
             _describe(kind, found)
-    return [_portable(schema) for schema in made], _portable(components)
+    return [portable(schema) for schema in made], portable(components)
 
 
 def _describe(kind: type, schema: Json) -> None:
@@ -91,13 +91,13 @@ def _classes(types: Iterable[Any]) -> set[type]:
     return found
 
 
-def _portable(schema: Any) -> Any:
+def portable(schema: Any) -> Any:
     r"""Return a schema whose patterns every program reads: only Python knows `\A` and `\Z`."""
     if isinstance(schema, dict):
         return {
             name: value.replace(r"\A", "^").replace(r"\Z", "$")
             if name == "pattern" and isinstance(value, str)
-            else _portable(value)
+            else portable(value)
             for name, value in schema.items()
         }
-    return [_portable(each) for each in schema] if isinstance(schema, list) else schema
+    return [portable(each) for each in schema] if isinstance(schema, list) else schema
