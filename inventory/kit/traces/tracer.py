@@ -97,7 +97,8 @@ class OtelTracer:
         connection.add_query_logger(self._tell_statement)
 
     def _tell_statement(self, record: Any) -> None:
-        if not get_current_span().is_recording():
+        # It is told a turn later, and the span that it is part of may have ended since.
+        if not get_current_span().get_span_context().trace_flags.sampled:
             return
         ended_ns = time.time_ns()
         name = NAMES.get(record.query, "statement")
