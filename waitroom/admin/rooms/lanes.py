@@ -190,7 +190,7 @@ class LanesAdmin:
             return await self._invite_people(request, operator)
         # A body in JSON says the same by itself, but what cannot be read is refused there too.
         query = read_query(request)
-        _ = _UNTIL.of(query), _NOTE.of(query)
+        _ = _LANE.of(query), _UNTIL.of(query), _NOTE.of(query)
         return await self._invite_count(request, operator)
 
     async def _invite_count(self, request: web.Request, operator: Operator) -> web.Response:

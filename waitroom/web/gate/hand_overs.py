@@ -27,7 +27,7 @@ from waitroom.refusals import HandOverOver
 from waitroom.web.credentials import Credentials
 
 TOKEN = "token"  # noqa: S105 - the name of a parameter
-_TOKEN = Text(name=TOKEN, text="The hand-over token from the address.", required=True)
+_TOKEN = Text(name=TOKEN, text="The hand-over token; the link is over without one.")
 _LEAVES_NO_TRACE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 

@@ -111,7 +111,7 @@ class FactorsApi:
             web.delete(f"{account}/authenticator", own(self.remove_authenticator)),
             web.post(f"{account}/passkeys/options", own(self.options)),
             web.post(f"{account}/passkeys", own(self.add_passkey)),
-            web.delete(f"{account}/passkeys/{{passkey}}", own(self.remove_passkey)),
+            web.delete(f"{account}/passkeys/{{passkey:[0-9]{{1,10}}}}", own(self.remove_passkey)),
             web.post(f"{account}/recovery-codes", own(self.renew)),
             web.delete(
                 "/admin/operators/{name}/factors",
@@ -224,10 +224,10 @@ class FactorsApi:
     @described(status=204, refusals=(UnknownFactor,))
     async def remove_passkey(self, request: web.Request, operator: Operator) -> web.Response:
         """Remove one of one's passkeys."""
-        number = request.match_info["passkey"]
-        if not (number.isascii() and number.isdigit()) or int(number[:20]) > _PASSKEY_ID_MAX:
+        number = int(request.match_info["passkey"])
+        if number > _PASSKEY_ID_MAX:
             raise UnknownFactor
-        await self._store.remove(operator.operator_id, passkey_id=int(number))
+        await self._store.remove(operator.operator_id, passkey_id=number)
         await self._note("factor_removed", request, operator, "passkey")
         return web.Response(status=204)
 
