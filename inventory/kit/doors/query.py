@@ -133,11 +133,13 @@ class Whole:
 class Text:
     """A text; `read` checks it and may change it, and raises `UnfitText` or `BadRequest`.
 
-    It is one line, unless `has_lines` says that it may have several.
+    It is one line, unless `has_lines` says that it may have several. A refusal names the parameter,
+    or the `subject` where people who read a page know no parameters.
     """
 
     name: str
     text: str
+    subject: str = ""
     read: Callable[[str], str] | None = None
     default: str = ""
     length_max: int | None = None
@@ -151,7 +153,8 @@ class Text:
         if found is None:
             return self.default
         if self.length_max is not None and len(found) > self.length_max:
-            raise BadRequest(f"{self.name} has at most {self.length_max} characters.")
+            subject = self.subject or self.name
+            raise BadRequest(f"{subject} has at most {self.length_max} characters.")
         if not (self.has_lines or _BREAKS.isdisjoint(found)):
             raise BadRequest(f"The parameter `{self.name}` is one line.")
         if self.read is None:
@@ -237,6 +240,7 @@ class When:
 SEARCH = Text(
     name="q",
     text="Words to search for; all are returned without any.",
+    subject="A search",
     read=str.strip,
     length_max=SEARCH_LENGTH_MAX,
 )

@@ -106,7 +106,7 @@ async def test_every_search_refuses_more_than_it_reads(service: Service, client:
         for letters, status in ((100, 200), (101, 400)):
             answer = await client.get(path, params={"q": "x" * letters}, headers=headers)
             assert answer.status == status, path
-            assert status == 200 or "at most 100 letters" in await answer.text(), path
+            assert status == 200 or "A search has at most 100" in await answer.text(), path
 
 
 async def test_a_share_with_more_digits_than_are_kept_is_refused(
