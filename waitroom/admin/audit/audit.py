@@ -54,21 +54,25 @@ class _Asked:
         return urlencode({name: value for name, value in names.items() if value})
 
 
+def span_of(what: str) -> tuple[Text, Text]:
+    """Return the parameters `from` and `to` of a filter, whose values `moment_in` reads."""
+    untold = "without an offset it is in UTC."
+    return (
+        Text(
+            name="from",
+            text=f"Only {what} from this moment on; {untold}",
+            pattern=FILTER_PATTERN,
+        ),
+        Text(name="to", text=f"Only {what} before this moment; {untold}", pattern=FILTER_PATTERN),
+    )
+
+
 _BEFORE = Whole(name="before", text="Only acts before this one.", default=0, low=1, high=2**63 - 1)
 _WHO = Text(
     name="who", text="Only the acts of this operator, or of this key.", length_max=WHO_LENGTH_MAX
 )
 _ABOUT = Choice(name="about", text="Only acts of one subject.", words=("", *SUBJECTS), default="")
-_FROM = Text(
-    name="from",
-    text="Only acts from this moment on; without an offset it is in UTC.",
-    pattern=FILTER_PATTERN,
-)
-_TO = Text(
-    name="to",
-    text="Only acts before this moment; without an offset it is in UTC.",
-    pattern=FILTER_PATTERN,
-)
+_FROM, _TO = span_of("acts")
 
 
 class AuditAdmin:

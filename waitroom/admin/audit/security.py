@@ -12,13 +12,13 @@ from aiohttp import web
 
 from inventory.kit.doors.decoding import Json
 from inventory.kit.doors.described import CSV, described
-from inventory.kit.doors.moments import FILTER_PATTERN, parse_moment
+from inventory.kit.doors.moments import parse_moment
 from inventory.kit.doors.query import Choice, Text, Whole
 from inventory.kit.http import PRIVATE, json_response, read_query, send_file, wants_html
 from waitroom.admin.accounts.events import EventFilter, EventStore, SecurityEvent
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator, OperatorStore
-from waitroom.admin.audit.audit import WHO_LENGTH_MAX, moment_in
+from waitroom.admin.audit.audit import WHO_LENGTH_MAX, moment_in, span_of
 from waitroom.admin.audit.security_words import SUBJECTS, header, rows_of, say_event
 from waitroom.admin.screens import Screens
 
@@ -35,16 +35,7 @@ _WHO = Text(
 )
 _ABOUT = Choice(name="about", text="Only events of one subject.", words=("", *SUBJECTS), default="")
 _NETWORK = Text(name="network", text="Only events from this network.", length_max=WHO_LENGTH_MAX)
-_FROM = Text(
-    name="from",
-    text="Only events from this moment on; without an offset it is in UTC.",
-    pattern=FILTER_PATTERN,
-)
-_TO = Text(
-    name="to",
-    text="Only events before this moment; without an offset it is in UTC.",
-    pattern=FILTER_PATTERN,
-)
+_FROM, _TO = span_of("events")
 _WANTED = (_WHO, _ABOUT, _NETWORK, _FROM, _TO)
 
 
