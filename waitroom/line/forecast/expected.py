@@ -10,16 +10,19 @@ While little is known the doubt makes the policy cautious: a wide tail holds mor
 shoppers than a narrow one, so fewer are called for the same expectation.
 """
 
-from math import ceil, erf, log, sqrt
+from math import ceil, erf, sqrt
 
 from waitroom.line.forecast.outlook import Outlook
 
 # As many times the shoppers who may find nothing may be refused at first.
 REFUSED_TIMES = 2.0
-# The refusals that are expected at one moment have come or not within a minute or two, and the next
-# calls are made at the same risk. So what is left of the bound is spent in this many turns, for few
-# units as for many.
-REFUSED_TURNS = 16
+# What one moment may risk of what is left of the bound: all of it while few units are held, when a
+# risk sells many units earlier, and this part when hardly any unit is free. In between it falls as
+# the square of the free part of the unsold units, times `RISK_TIMES`.
+RISK_LEAST, RISK_TIMES = 1 / 32, 1.5
+# A shopper finds nothing or something, never a half of it. So a part of one is kept back, which is
+# much of the bound of a small sale.
+KEPT_BACK = 0.25
 # A bound that is used up still lets a call be made that is nearly sure to harm no shopper.
 LEAST = 0.02
 # No more shoppers may ask than so many times the baskets that there are expected to be.
@@ -157,13 +160,17 @@ def _is_too_many(demand: Outlook, *, units: float, share: float, calls: float) -
         return True
     refused, nothing = short(demand, units=units, calls=calls)
     bound = share * (demand.called + calls)
-    # Each round of returned units is a part of the round before, so this many are still to come.
-    # What is left for shoppers who find nothing is spread over them.
-    rounds = 1 + log(1 + max(units, 0) + demand.units_held)
-    nothing_max = (bound - demand.disappointed) / rounds
-    refused_max = (REFUSED_TIMES * bound - demand.refused) / REFUSED_TURNS
+    risk = _risk(units, demand.units_held)
+    nothing_max = (bound - KEPT_BACK - demand.disappointed) * risk
+    refused_max = (REFUSED_TIMES * (bound - KEPT_BACK) - demand.refused) * risk
     least = min(LEAST, bound)
     return nothing > max(nothing_max, least) or refused > max(refused_max, least)
+
+
+def _risk(units_free: float, units_held: float) -> float:
+    """Return the part of what is left of the bound that may be expected to be used up now."""
+    free = max(units_free, 0.0) / max(units_free + units_held, 1.0)
+    return min(max(RISK_TIMES * free**2, RISK_LEAST), 1.0)
 
 
 def _has_no_unit(demand: Outlook, *, units: float, calls: float) -> bool:

@@ -194,8 +194,6 @@ class Demand:
                 max(self._looked_at - since, 0.0), now - since, shoppers=shoppers
             )
         self._looked_at = now
-        for rates in self.rates.values():
-            rates.look()
 
     def _close(self, journey: Journey, seen: Seen) -> None:
         self._open.pop(journey.admission_id, None)

@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from math import exp, inf, sqrt
+from math import exp, inf
 
 from waitroom.line.forecast.learning.patience import Patience
 
@@ -21,12 +21,9 @@ AGES_S = (0, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 150, 180, 240, 300, 420, 600
 # Events at a deadline are seen from just before it, since clocks differ, until it was swept.
 DUE_EARLY_S, DUE_LATE_S = 1.0, 10.0
 # The weight of an observation halves after this many further outcomes of its stage, so the figures
-# follow a crowd that changes slowly.
-HALF_LIFE_OUTCOMES = 300
+# follow a crowd that changes.
+HALF_LIFE_OUTCOMES = 60
 FADE = 2 ** (1 / HALF_LIFE_OUTCOMES)
-# About this many latest outcomes are held against what was expected. A crowd has changed at once if
-# they are so many standard deviations off; what was seen before then counts so many times less.
-LATEST_OUTCOMES, CHANGED_SD, CHANGED_FADE = 30.0, 3.0, 8.0
 # The figures are scaled down when their weight has grown to this.
 WEIGHT_MAX = 1e9
 # A share is trusted as if this many shoppers had been seen, beside what is not known of it yet:
@@ -114,13 +111,6 @@ class Rates:
     exposed_s: list[float] = field(init=False)
     outcomes: float = 0.0
     _weight: float = 1.0
-    # Of the latest outcomes: how many shoppers went on, and how many were expected to.
-    _latest_on: float = 0.0
-    _latest_due: float = 0.0
-    # The outcomes since the last look.
-    _latest: int = 0
-    # The rate of going on at each age, as it was last told.
-    _told: list[float] = field(default_factory=list)
     patience: Patience | None = field(init=False)
     # For each age how many shoppers have not gone on, for each one who is still there.
     _others: list[float] = field(init=False)
@@ -142,8 +132,6 @@ class Rates:
         for name in ("on", "off", "exposed_s"):
             setattr(self, name, spread(before, getattr(self, name), self.ages))
         self._others = [1.0] * len(self.ages)
-        # The rates that were told are by the ages before.
-        self._told = []
 
     @property
     def _least(self) -> float:
@@ -155,10 +143,7 @@ class Rates:
         bucket = max(bisect_right(self.ages, age) - 1, 0)
         while age < until:
             end = self.ages[bucket + 1] if bucket + 1 < len(self.ages) else inf
-            passed_s = (min(end, until) - age) * shoppers
-            self.exposed_s[bucket] += passed_s * self._weight
-            if self._told:
-                self._latest_due += passed_s * self._told[bucket]
+            self.exposed_s[bucket] += (min(end, until) - age) * shoppers * self._weight
             age, bucket = end, bucket + 1
 
     def count(self, age: float, *, on: bool) -> None:
@@ -168,27 +153,10 @@ class Rates:
         # A shopper who left at an age was at risk before it, so the outcome belongs to those ages.
         bucket = max(bisect_left(self.ages, age) - 1, 0)
         (self.on if on else self.off)[bucket] += self._weight
-        self._latest_on += on
-        self._latest += 1
         if self._weight > WEIGHT_MAX:
             for figures in (self.on, self.off, self.exposed_s):
                 figures[:] = [figure / self._weight for figure in figures]
             self._weight = 1.0
-
-    def look(self) -> None:
-        """Count the outcomes before less once the latest show that the crowd has changed.
-
-        The outcomes of a look are counted before the time of the shoppers who stay. So the two are
-        compared after it; otherwise a batch that goes on together looks like another crowd.
-        """
-        off = self._latest_on - self._latest_due if self._told else 0.0
-        if self.outcomes > LATEST_OUTCOMES and abs(off) > CHANGED_SD * sqrt(self._latest_due + 1):
-            self._weight *= CHANGED_FADE
-            self.outcomes /= CHANGED_FADE
-            self._latest_on = self._latest_due = 0.0
-        kept = (1 - 1 / LATEST_OUTCOMES) ** self._latest if self._told else 0.0
-        self._latest_on, self._latest_due = self._latest_on * kept, self._latest_due * kept
-        self._latest = 0
 
     def table(self) -> "LifeTable":
         """Return the life table of the observed shoppers, and of the imagined ones beside them.
@@ -222,7 +190,6 @@ class Rates:
         slow = bisect_left(self.ages, quick_s)
         for at in range(slow):
             guess[at] = guess[slow] * stay[slow] / max(stay[at], STAY_LEAST)
-        self._told = on
         return life_table(self.ages, on, off, guess=guess, weight=KNOWN_MAX)
 
     def _expected(
