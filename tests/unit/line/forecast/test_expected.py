@@ -181,17 +181,19 @@ def test_a_unit_is_called_for_however_much_of_the_bound_is_used_up() -> None:
 
 
 @pytest.mark.parametrize("units", [20, 100, 500])
-@pytest.mark.parametrize(("held_times", "part"), [(0, 1.0), (1, 1.5 / 4), (3, 1.5 / 16), (19, 1 / 32)])
+@pytest.mark.parametrize(
+    ("held_times", "part"), [(0, 1.0), (1, 1.5 / 4), (3, 1.5 / 16), (19, 1 / 32)]
+)
 def test_a_moment_risks_less_of_the_bound_the_more_of_the_units_are_held(
     units: int, held_times: int, part: float
 ) -> None:
-    demand = outlook(called=10_000, refused=100, units_held=held_times * units)
+    demand = outlook(called=1000, refused=15, units_held=held_times * units)
     made = calls(room(units, demand))
-    left = 2 * (0.01 * (10_000 + made) - 0.25) - 100
 
     for more, is_within in ((0, True), (1, False)):
-        refused, _ = short(demand, units=units, calls=made + more)
-        assert (refused <= part * left) is is_within
+        bound = 0.01 * (1000 + made + more) - 0.25
+        refused, nothing = short(demand, units=units, calls=made + more)
+        assert (nothing <= part * bound and refused <= part * (2 * bound - 15)) is is_within
 
 
 def test_refused_shoppers_are_served_before_new_calls_are_made_for_a_unit() -> None:
