@@ -20,6 +20,8 @@ REFUSED_TIMES = 2.0
 # risk sells many units earlier, and this part when hardly any unit is free. In between it falls as
 # the square of the free part of the unsold units, times `RISK_TIMES`.
 RISK_LEAST, RISK_TIMES = 1 / 32, 1.5
+# Where shoppers take several units each, how many is not known either until they were seen.
+RISK_OF_SEVERAL = 1 / 8
 # A shopper finds nothing or something, never a half of it. So a part of one is kept back, which is
 # much of the bound of a small sale.
 KEPT_BACK = 0.25
@@ -160,17 +162,18 @@ def _is_too_many(demand: Outlook, *, units: float, share: float, calls: float) -
         return True
     refused, nothing = short(demand, units=units, calls=calls)
     bound = share * (demand.called + calls)
-    risk = _risk(units, demand.units_held)
+    risk = _risk(demand, units)
     nothing_max = (bound - KEPT_BACK - demand.disappointed) * risk
     refused_max = (REFUSED_TIMES * (bound - KEPT_BACK) - demand.refused) * risk
     least = min(LEAST, bound)
     return nothing > max(nothing_max, least) or refused > max(refused_max, least)
 
 
-def _risk(units_free: float, units_held: float) -> float:
+def _risk(demand: Outlook, units_free: float) -> float:
     """Return the part of what is left of the bound that may be expected to be used up now."""
-    free = max(units_free, 0.0) / max(units_free + units_held, 1.0)
-    return min(max(RISK_TIMES * free**2, RISK_LEAST), 1.0)
+    free = max(units_free, 0.0) / max(units_free + demand.units_held, 1.0)
+    most = RISK_OF_SEVERAL if demand.units_var > 0 else 1.0
+    return min(max(RISK_TIMES * free**2, RISK_LEAST), most)
 
 
 def _has_no_unit(demand: Outlook, *, units: float, calls: float) -> bool:

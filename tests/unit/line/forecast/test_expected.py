@@ -196,6 +196,15 @@ def test_a_moment_risks_less_of_the_bound_the_more_of_the_units_are_held(
         assert (nothing <= part * bound and refused <= part * (2 * bound - 15)) is is_within
 
 
+def test_where_shoppers_take_several_a_moment_risks_less() -> None:
+    demand = outlook(called=1000, units_max=2, units_mean=1.5, units_var=0.25)
+    made = calls(room(500, demand))
+
+    for more, is_within in ((0, True), (1, False)):
+        _, nothing = short(demand, units=500, calls=made + more)
+        assert (nothing <= (0.01 * (1000 + made + more) - 0.25) / 8) is is_within
+
+
 def test_refused_shoppers_are_served_before_new_calls_are_made_for_a_unit() -> None:
     waiting = outlook(called=1000, crowd=Crowd(refused=5))
 
