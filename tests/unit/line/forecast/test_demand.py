@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from waitroom.line.forecast.learning.demand import Demand
 from waitroom.line.forecast.learning.journey import Journey
-from waitroom.line.forecast.learning.rates import Stage
+from waitroom.line.forecast.learning.rates import FADE, Stage
 from waitroom.line.forecast.outlook import BACK_S
 
 SOME = 10
@@ -219,7 +219,8 @@ def test_who_missed_one_sku_has_asked_and_finds_no_empty_shop_later() -> None:
     demand.observe(20.0, [], [inside(1, state="ended", ended_at=20.0, refused=True)], units_free=0)
 
     assert demand.outlook(20.0).disappointed == 0
-    assert demand.rates[Stage.INSIDE].outcomes == 1.0
+    # One outcome weighs as much as this.
+    assert sum(demand.rates[Stage.INSIDE].on) == FADE
     assert sum(demand.rates[Stage.INSIDE].off) == 0.0
 
 

@@ -109,7 +109,6 @@ class Rates:
     on: list[float] = field(init=False)
     off: list[float] = field(init=False)
     exposed_s: list[float] = field(init=False)
-    outcomes: float = 0.0
     _weight: float = 1.0
     patience: Patience | None = field(init=False)
     # For each age how many shoppers have not gone on, for each one who is still there.
@@ -149,7 +148,6 @@ class Rates:
     def count(self, age: float, *, on: bool) -> None:
         """Count one shopper who left this stage at an age."""
         self._weight *= self.fade
-        self.outcomes = self.outcomes / self.fade + 1
         # A shopper who left at an age was at risk before it, so the outcome belongs to those ages.
         bucket = max(bisect_left(self.ages, age) - 1, 0)
         (self.on if on else self.off)[bucket] += self._weight
