@@ -56,6 +56,15 @@ heartbeat = Heartbeat()
 heartbeat.listens_on(sockets)
 asyncio.run(heartbeat.run())
 """
+# A spare that says why it cannot load its code, and takes a while to end.
+FAILING = """
+import os, socket, sys, time
+from waitroom.run.processes.heartbeat import CHANNEL
+with socket.socket(fileno=int(os.environ[CHANNEL])) as channel:
+    channel.send(b"half of an update is there")
+time.sleep(0.3)
+sys.exit(1)
+"""
 # Time for which it waited for a processor since its start does not count in the first.
 LOOKS = int(FROZEN_AFTER_S / LOOK_COUNTS_MAX_S) + 2
 
@@ -160,6 +169,19 @@ async def test_a_process_starts_afresh_where_its_spare_has_died_or_has_not_loade
     finally:
         child.kill()
         child.end_by(time.monotonic() + 10)
+
+
+async def test_what_a_spare_said_stands_until_it_has_ended() -> None:
+    failing = Spare([sys.executable, "-c", FAILING])
+
+    async def ended() -> bool:
+        failing.tend(os.environ, calm=False, wanted=True)
+        return "spare_ended" in [one["event"] for one in logs]
+
+    with capture_logs() as logs:
+        await eventually(ended)
+
+    assert failing.why == "half of an update is there"
 
 
 @dataclass

@@ -80,8 +80,10 @@ class Spare:
         if not self._is_loaded:
             with suppress(BlockingIOError, ConnectionError):
                 said = self._launched.channel.recv(_WORDS_MAX)
-                self._is_loaded = said.startswith(BEAT)
-                self.why = said.removeprefix(BEAT).decode(errors="replace")
+                # Nothing at all is read once it has closed its end, which it may do before it ends.
+                if said:
+                    self._is_loaded = said.startswith(BEAT)
+                    self.why = said.removeprefix(BEAT).decode(errors="replace")
         if code is not None:
             self.why = self.why or f"it ended with exit code {code}"
             log.warning("spare_ended", exit_code=code, why=self.why)
