@@ -6,10 +6,11 @@ SUPPLY := build/supply
 READY := $(VENV)/.ready
 # Each process that starts would compile all code again.
 export PYTHONDONTWRITEBYTECODE :=
-# Not those that start programs, engines or browsers of their own, or that look at query plans. Rooms
+# Not those that start programs, engines, browsers or pools of their own, or that look at query plans. Rooms
 # do not share the few connections that this pooler has to PostgreSQL.
-THROUGH_POOLER := $(filter-out %/test_cut_connections.py %/test_databases.py %/test_engines.py \
-  %/test_money_machine.py %/test_plans.py %/test_race.py %/test_rooms_apart.py, \
+THROUGH_POOLER := $(filter-out %/test_copies.py %/test_cut_connections.py %/test_databases.py %/test_engines.py \
+  %/test_lending.py %/test_money_machine.py %/test_plans.py %/test_race.py %/test_rooms_apart.py %/test_servers.py \
+  %/test_signing_keys.py %/test_tls.py, \
   $(wildcard tests/integration/*/test_*.py)) \
   $(addprefix tests/acceptance/,web/test_joining.py web/test_walk.py web/test_reading.py \
   admin/test_operators.py admin/test_people.py admin/test_roles.py)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,9 +28,12 @@ BASE_URL = "https://shop.example"
 
 
 @pytest.fixture
-async def mailing(postgres_url: str, valkey_url: str) -> AsyncIterator[Service]:
+async def mailing(
+    postgres_url: str, valkey_url: str, pooler: Path | None
+) -> AsyncIterator[Service]:
     """A service that was told of a relay; none of its loops runs, so nothing is sent."""
-    made = settings(postgres_url, valkey_url, mail_from="queue@shop.example")
+    behind = {"postgres_pooler": pooler is not None}
+    made = settings(postgres_url, valkey_url, mail_from="queue@shop.example", **behind)
     kept = Secrets(signing_keys=[KEY], smtp_url="smtp://127.0.0.1:1")
     async with open_service(made, kept, roles=frozenset()) as service:
         yield service
