@@ -152,7 +152,7 @@ class Caller:
             calls_allowed=UNLIMITED if allowed is None else allowed,
             has_stock=room.stock is not None,
             units_available=stock.free,
-            units_promised_each=rules.units_promised,
+            units_promised_each=room.units_each,
             gate=line.gate,
             tail=line.tail,
             came_back=line.came_back,

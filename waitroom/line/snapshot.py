@@ -185,6 +185,17 @@ class RoomSnapshot:
     lines: tuple[LineSnapshot, ...]
 
     @property
+    def units_each(self) -> int:
+        """The units that a call promises now: the last ones may be fewer than the rules say.
+
+        `promise_of` in the database says the same.
+        """
+        each, stock = self.rules.units_promised, self.stock
+        if stock is None or stock.held or stock.promised:
+            return each
+        return min(each, stock.free) or each
+
+    @property
     def is_sold_out(self) -> bool:
         return self.stock is not None and self.stock.sold_out
 

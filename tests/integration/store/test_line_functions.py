@@ -227,6 +227,28 @@ async def test_a_call_may_promise_several_units(service: Service) -> None:
     await all_is_well(service)
 
 
+async def test_the_last_units_are_promised_though_they_are_fewer_than_a_call_promises(
+    service: Service,
+) -> None:
+    await open_room(service, skus={"mug": 7}, units_promised=3)
+    await tick(service)
+    one, other, *_ = await join(service, 4)
+    for ticket in (one, other):
+        claimed = await claim(service, ticket)
+        await hold(service, claimed.session_id, mug=3)
+        await tick(service)
+
+    # The units in baskets may come back.
+    assert await states(service) == {1: "claimed", 2: "claimed"}
+
+    sold = "SELECT end_holds(ARRAY(SELECT hold_id FROM hold), 'confirmed', false)"
+    await execute(service, sold)
+    await tick(service)
+
+    assert (await states(service))[3] == "called"
+    assert await promised(service) == 1
+
+
 async def test_a_pause_draws_the_gate_back_to_the_tail(service: Service) -> None:
     await open_room(service, skus={"mug": 3})
     await tick(service)

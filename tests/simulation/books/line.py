@@ -132,7 +132,10 @@ def why_closed(room: Room) -> str | None:
 def promise_of(books: Books, room: Room) -> int:
     sells = any(sku.room_id == room.room_id for sku in books.skus.values())
     guaranteed = room.rules["policy"] == "guaranteed" and sells
-    return int(room.rules["units_promised"]) if guaranteed else 0
+    if not guaranteed:
+        return 0
+    each = int(room.rules["units_promised"])
+    return each if room.held or room.promised else min(each, max(room.free, 0)) or each
 
 
 def _afford(room: Room, promise: int) -> int:

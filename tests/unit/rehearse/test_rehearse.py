@@ -112,6 +112,13 @@ def test_policies_meet_the_same_shoppers() -> None:
         assert (one.dice, one.arrived_at, one.who) == (other.dice, other.arrived_at, other.who)
 
 
+def test_a_guaranteed_room_sells_its_last_unit_though_a_call_promises_two() -> None:
+    pairs = {"quantity_shares": "[0.0, 1.0]", "order_units_max": "2", "units_promised": "2"}
+    odd = scenario(policy="guaranteed", units="21", **pairs)
+
+    assert Simulation(odd, seed=1, figures=False).run().sold_out
+
+
 def test_bots_change_the_numbers_of_people_and_nothing_else_about_them() -> None:
     without = draw_arrivals(scenario(), 1)
     among = draw_arrivals(scenario(bots="40"), 1)

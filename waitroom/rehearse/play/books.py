@@ -55,6 +55,10 @@ class Books:
         """The units for new calls, as the controller counts them."""
         return max(self.spare - self.wanted, 0)
 
+    def promised_each(self, each: int) -> int:
+        """Return the units that a call promises where the rules say `each`: the last are fewer."""
+        return each if self.held or self.promised else min(each, self.free) or each
+
     def to_be_had(self, admitted: Admitted, shelf: int) -> int:
         """Return the units of a SKU that this session could hold now."""
         own = int(admitted.promised_shelf == shelf)

@@ -102,7 +102,8 @@ class Simulation:
 
     @property
     def promised_each(self) -> int:
-        return self.rules.units_promised if self.leader.policy.name == "guaranteed" else 0
+        guaranteed = self.leader.policy.name == "guaranteed"
+        return self.books.promised_each(self.rules.units_promised) if guaranteed else 0
 
     @property
     def promises_by_name(self) -> bool:
