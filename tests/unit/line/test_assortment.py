@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from waitroom.line.assortment.choices import BLOCK, Choices, Chosen, Stretch, named_in
 from waitroom.line.assortment.depletion import Depletion, Piece, Taste, deplete
 from waitroom.line.assortment.tastes import Tastes
-from waitroom.line.forecast.outlook import Outlook
+from waitroom.line.forecast.outlook import Crowd, Outlook
 from waitroom.line.forecast.prospects import stock_prospects
 from waitroom.line.forecast.skus import chance_of, sku_tables
 from waitroom.line.forecast.wanted import Wanted
@@ -185,6 +185,43 @@ def test_calls_may_count_on_shoppers_who_find_their_sku_gone() -> None:
     assert seeing > 2 * blind
     # One in five asks for what is there: no more of them than there are units.
     assert seeing * OUTLOOK.ask_share * 0.2 <= 50
+
+
+def test_a_free_unit_is_called_for_while_refused_shoppers_wait_for_another_sku() -> None:
+    taste = Taste(shares={RED: 0.5, BLUE: 0.5}, flexible=0.0, weight=1000.0)
+
+    def calls(wished_for: int) -> int:
+        shelves = tuple(
+            Shelf(sku_id=sku, sku=str(sku), free=free, held=1, wished=5 * (sku == wished_for))
+            for sku, free in ((RED, 0), (BLUE, 5))
+        )
+        ahead = line_of(*[None] * 300)
+        wanted = Wanted(shelves=shelves, taste=taste, inside={}, ahead=ahead, most=shelves)
+        inside = {"called": 1000, "asking": 20, "askers_mean": 0.5, "askers_var": 0.5}
+        alone = replace(OUTLOOK, units_max=1, crowd=Crowd(refused=5), **inside)
+        demand = replace(alone, depletion=wanted.gross(alone))
+        units = sum(max(shelf.free - shelf.wished, 0) for shelf in shelves)
+        return Expected().calls_max(
+            replace(roomy(demand, tail=300, calls_max=500), units_available=units)
+        )
+
+    assert calls(RED) > 0
+    assert calls(BLUE) == 0
+
+
+def test_a_unit_that_comes_back_is_counted_on_if_no_refused_shopper_waits_for_its_sku() -> None:
+    taste = Taste(shares={RED: 0.5, BLUE: 0.5})
+    shelves = tuple(
+        Shelf(sku_id=sku, sku=str(sku), free=0, held=10, wished=wished)
+        for sku, wished in ((RED, 4), (BLUE, 0))
+    )
+    wanted = Wanted(shelves=shelves, taste=taste, inside={}, ahead=[], most=shelves)
+    demand = replace(OUTLOOK, crowd=Crowd(refused=4), depletion=wanted.gross(OUTLOOK))
+
+    assert demand.for_new(0.0, 6.0) == pytest.approx(3.0)
+    assert demand.for_new(2.0, 12.0) == pytest.approx(10.0)
+    one_sku = replace(demand, depletion=None)
+    assert one_sku.for_new(2.0, 6.0) == pytest.approx(4.0)
 
 
 def shelves_of(**free: int) -> list[Shelf]:

@@ -72,12 +72,15 @@ class Depletion:
     steps: pairs of units asked for and units taken by then, both rising.
     unwanted: the units that no shopper will take of those who wait, are inside or may come.
     flexible: the part of the shoppers who take another SKU when theirs is gone.
+    awaited: for each SKU, its part of the units in baskets, and the units of it that refused
+        sessions wait for.
     """
 
     skus: Mapping[int, Gone]
     steps: tuple[tuple[float, float], ...]
     unwanted: float = 0.0
     flexible: float = 1.0
+    awaited: tuple[tuple[float, float], ...] = ()
 
     @property
     def last(self) -> Gone:
@@ -94,6 +97,10 @@ class Depletion:
         if units >= taken:
             return asked + units - taken
         return asked - self._asked_when(taken - units)
+
+    def for_new(self, back: float) -> float:
+        """Return the part of units that come back for which no refused session waits."""
+        return sum(max(back * part - wished, 0.0) for part, wished in self.awaited)
 
     def taking(self, asked: float) -> float:
         """Return the part of the units asked for that is taken, once `asked` units were."""

@@ -73,8 +73,6 @@ def short(demand: Outlook, *, units: float, calls: float) -> tuple[float, float]
     # If the units suffice even when each shopper takes as many as possible, all are served.
     if demand.asking + calls <= served_surely(demand, units):
         return 0.0, 0.0
-    # Shoppers who were refused are served before any other.
-    units -= demand.crowd.refused * demand.units_mean
     guess = demand.askers_guess + calls * demand.ask_guess
     ever = max(demand.askers_mean + calls * demand.ask_share, 1e-9)
     refused = nothing = before = 0.0
@@ -83,8 +81,10 @@ def short(demand: Outlook, *, units: float, calls: float) -> tuple[float, float]
         var = horizon.asks_var + calls * horizon.new_asks * (1 - horizon.new_asks)
         var += asks**2 * demand.ask_doubt + (guess * min(asks / ever, 1.0)) ** 2
         new = max(asks - before, 0.0)
-        refused += new * _lacking(demand, asks, var, units + horizon.back_mean, horizon.back_var)
-        nothing += new * _lacking(demand, asks, var, units + horizon.later_mean, horizon.later_var)
+        soon = demand.for_new(units, horizon.back_mean)
+        later = demand.for_new(units, horizon.later_mean)
+        refused += new * _lacking(demand, asks, var, soon, horizon.back_var)
+        nothing += new * _lacking(demand, asks, var, later, horizon.later_var)
         before = asks
     return refused, nothing
 
@@ -178,9 +178,8 @@ def _risk(demand: Outlook, units_free: float) -> float:
 
 def _has_no_unit(demand: Outlook, *, units: float, calls: float) -> bool:
     """Say whether far more shoppers would ask by some moment than there are units for."""
-    units -= demand.crowd.refused * demand.units_mean
     return any(
         horizon.asks_mean + calls * horizon.new_asks
-        > ASKS_MAX * served(demand, units + horizon.later_mean)[0] + 1e-9
+        > ASKS_MAX * served(demand, demand.for_new(units, horizon.later_mean))[0] + 1e-9
         for horizon in demand.moments
     )

@@ -75,8 +75,6 @@ class Crowd:
     holding, paying: units in holds, and in holds that are being paid.
     holders: shoppers who hold units.
     refused: shoppers who asked while nothing was left, and have nothing.
-    missed: shoppers who asked for a SKU that was gone while others were left, and have nothing.
-    idle: shoppers who had a hold and have nothing any more.
     named: shoppers who may still ask for their first hold, by the SKU that they named.
     """
 
@@ -88,8 +86,6 @@ class Crowd:
     paying: Counter[int] = field(default_factory=Counter)
     holders: int = 0
     refused: int = 0
-    missed: int = 0
-    idle: int = 0
     named: Counter[int] = field(default_factory=Counter)
 
 
@@ -173,6 +169,16 @@ class Outlook:
     def asked_for(self, units: float) -> float:
         """Return the units that shoppers ask for until these free units are taken."""
         return units if self.depletion is None else self.depletion.asked_for(units)
+
+    def for_new(self, units: float, back: float) -> float:
+        """Return the free units and those that come back, without those for refused shoppers.
+
+        Refused shoppers are served before any other. Where a room sells several SKUs, they wait for
+        one that is gone, and leave all others.
+        """
+        if self.depletion is None:
+            return units + back - self.crowd.refused * self.units_mean
+        return units + self.depletion.for_new(back)
 
     def taking(self, asked: float) -> float:
         """Return the part of the units asked for that is taken, once `asked` units were."""

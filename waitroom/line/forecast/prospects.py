@@ -283,7 +283,9 @@ def stock_prospects(
     paid, kept = _paid_share(outlook), _kept_askers(outlook)
     # Shoppers who were refused are served before the line, and latecomers are called before it.
     late = outlook.latecomers * ask
-    askers = outlook.askers_mean + kept + late + outlook.crowd.refused
+    askers = outlook.askers_mean + kept + late
+    if wanted is None:
+        askers += outlook.crowd.refused
     askers_var = outlook.askers_var + kept * (1 - ask) + late
     sure = units_held * paid
     units = float(units_free + units_held + units_promised)

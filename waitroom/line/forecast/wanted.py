@@ -19,6 +19,9 @@ TOLD_MAX = 12
 # For what is told to shoppers, tastes are trusted as if at most this many shoppers had been seen. A
 # chance that is told is not taken back, while the next calls follow what is learned by then.
 TOLD_WEIGHT_MAX = 50.0
+# The part of the units that refused sessions wait for which they would pay for. Most shoppers whose
+# SKU is gone look elsewhere before one comes back.
+WISHES_PAID = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +42,21 @@ class Wanted:
         """Return how the free units go, in units asked for."""
         units = {shelf.sku_id: float(max(shelf.free - shelf.wished, 0)) for shelf in self.shelves}
         each = outlook.units_mean
-        return deplete(units, self._pieces(outlook, each=each), taste=self._sized(outlook))
+        course = deplete(units, self._pieces(outlook, each=each), taste=self._sized(outlook))
+        held = max(sum(shelf.held for shelf in self.shelves), 1)
+        awaited = tuple((shelf.held / held, float(shelf.wished)) for shelf in self.shelves)
+        return replace(course, awaited=awaited)
 
     def net(self, outlook: Outlook, *, askers: float, paid_share: float) -> Depletion:
         """Return how all units go that are not bought yet, in units that shoppers pay for.
 
         `askers` are the shoppers ahead of the line who will ask. `paid_share` is the share of the
-        units in baskets that will be bought. What comes back goes to refused sessions first.
+        units in baskets that will be bought. What comes back goes to refused sessions first, and
+        back once more from those that wait no longer.
         """
-        # A shopper refused while nothing at all was left is among the askers.
-        crowd = outlook.crowd
-        missed = crowd.missed / max(crowd.missed + crowd.refused, 1)
         units = {
             shelf.sku_id: max(
-                shelf.free + shelf.held * (1 - paid_share) - shelf.wished * missed, 0.0
+                shelf.free + shelf.held * (1 - paid_share) - shelf.wished * WISHES_PAID, 0.0
             )
             for shelf in self.shelves
         }

@@ -12,6 +12,7 @@ from math import hypot, inf
 
 from waitroom.line.assortment.tastes import Tastes
 from waitroom.line.forecast.learning.journey import (
+    HOLDERS,
     MAY_ASK,
     STAGE_OF,
     Cohort,
@@ -380,11 +381,7 @@ class Demand:
                 ages[group][age] += people
             elif group is Group.REFUSED:
                 crowd.refused += people
-            elif group is Group.MISSED:
-                crowd.missed += people
-            elif group is Group.IDLE:
-                crowd.idle += people
-            else:
+            elif group in HOLDERS:
                 units = crowd.holding if group is Group.HOLDING else crowd.paying
                 units[age] += self._units[cohort]
                 crowd.holders += people

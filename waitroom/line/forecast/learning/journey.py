@@ -114,6 +114,7 @@ STAGE_OF = {
     Group.HOLDING: Stage.HOLDING,
     Group.PAYING: Stage.PAYING,
 }
+HOLDERS = frozenset({Group.HOLDING, Group.PAYING})
 # The groups of those who may still ask for their first hold.
 MAY_ASK = frozenset({Group.CALLED, Group.INSIDE, Group.PROMISED_CALLED, Group.PROMISED_INSIDE})
 
