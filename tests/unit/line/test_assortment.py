@@ -187,6 +187,18 @@ def test_calls_may_count_on_shoppers_who_find_their_sku_gone() -> None:
     assert seeing * OUTLOOK.ask_share * 0.2 <= 50
 
 
+def test_fewer_are_called_the_less_is_known_of_who_takes_another_sku() -> None:
+    def calls(flexible_var: float) -> int:
+        taste = taste_of([0.8, 0.1, 0.1], 0.3)
+        known = replace(taste, weight=1000.0, flexible_var=flexible_var)
+        wanted = wanted_of({RED: 0, BLUE: 25, GREEN: 25}, known, line_of(*[None] * 3000))
+        alone = replace(OUTLOOK, units_max=1, called=1000)
+        demand = replace(alone, depletion=wanted.gross(alone))
+        return Expected().calls_max(roomy(demand, tail=3000, calls_max=5000))
+
+    assert calls(0.0) > calls(0.15**2) > calls(0.3**2) > 50
+
+
 def test_a_free_unit_is_called_for_while_refused_shoppers_wait_for_another_sku() -> None:
     taste = Taste(shares={RED: 0.5, BLUE: 0.5}, flexible=0.0, weight=1000.0)
 

@@ -43,12 +43,14 @@ class Taste:
     shares: by SKU, the part of the units asked for of which it is the first choice.
     flexible: the part of the shoppers who take another SKU when theirs is gone.
     weight: the number of shoppers that the shares are worth.
+    flexible_var: the variance of the estimate of `flexible`.
     units_each: the mean size of the hold that a unit belongs to; 1 where each shopper takes one.
     """
 
     shares: Mapping[int, float]
     flexible: float = 0.5
     weight: float = 1.0
+    flexible_var: float = 0.0
     units_each: float = 1.0
 
 
@@ -72,6 +74,7 @@ class Depletion:
     steps: pairs of units asked for and units taken by then, both rising.
     unwanted: the units that no shopper will take of those who wait, are inside or may come.
     flexible: the part of the shoppers who take another SKU when theirs is gone.
+    flexible_var: the variance of the estimate of `flexible`.
     awaited: for each SKU, its part of the units in baskets, and the units of it that refused
         sessions wait for.
     """
@@ -80,6 +83,7 @@ class Depletion:
     steps: tuple[tuple[float, float], ...]
     unwanted: float = 0.0
     flexible: float = 1.0
+    flexible_var: float = 0.0
     awaited: tuple[tuple[float, float], ...] = ()
 
     @property
@@ -199,6 +203,7 @@ class _Walk:
             steps=tuple(self.steps),
             unwanted=unwanted,
             flexible=self.taste.flexible,
+            flexible_var=self.taste.flexible_var,
         )
 
 

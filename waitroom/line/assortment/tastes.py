@@ -21,6 +21,9 @@ FADE = 2 ** (1 / HALF_LIFE)
 PRIOR_SHOPPERS = 8.0
 # The imagined shoppers who found their SKU gone; half of them are flexible.
 PRIOR_MISSED = 4.0
+# A shopper who found their SKU gone tells so much of flexibility: of most holds it is not certain
+# whether they are of a first choice.
+MISSED_KNOWN = 1 / 3
 # Shares are trusted as if at most this many shoppers had been seen: others may choose otherwise.
 KNOWN_MAX = 150.0
 # The learner keeps at most so many SKUs apart, those with the most units.
@@ -93,10 +96,12 @@ class Tastes:
                 prior = (prior + named.get(sku, 0.0) / spoken) / 2
             seen = self._first.get(sku, 0.0)
             shares[sku] = (seen + PRIOR_SHOPPERS * prior) / (weight + PRIOR_SHOPPERS)
-        missed = self._flexible + self._stuck
+        missed = self._flexible + self._stuck + PRIOR_MISSED
+        flexible = (self._flexible + PRIOR_MISSED / 2) / missed
         return Taste(
             shares=shares,
-            flexible=(self._flexible + PRIOR_MISSED / 2) / (missed + PRIOR_MISSED),
+            flexible=flexible,
+            flexible_var=flexible * (1 - flexible) / (min(missed, KNOWN_MAX) * MISSED_KNOWN),
             weight=min(weight + PRIOR_SHOPPERS, KNOWN_MAX),
         )
 

@@ -25,6 +25,8 @@ RISK_OF_SEVERAL = 1 / 8
 # A shopper finds nothing or something, never a half of it. So a part of one is kept back, which is
 # much of the bound of a small sale.
 KEPT_BACK = 0.25
+# The part of the shoppers who take no other SKU than their own is at least this.
+STUCK_LEAST = 0.05
 # A bound that is used up still lets a call be made that is nearly sure to harm no shopper.
 LEAST = 0.02
 # No more shoppers may ask than so many times the baskets that there are expected to be.
@@ -59,9 +61,13 @@ def chosen_var_of(demand: Outlook, units: float) -> float:
     However shoppers choose, they ask for as many units as they take. So the units asked for may
     turn out fewer by those of what is gone, and by no more: these are two standard deviations.
     """
-    if demand.depletion is None:
+    course = demand.depletion
+    if course is None:
         return 0.0
-    return min(demand.asked_var, ((demand.asked_for(units) - units) / 2) ** 2)
+    lost = demand.asked_for(units) - units
+    # Of those whose SKU is gone all are lost but the flexible.
+    doubted = (lost / max(1 - course.flexible, STUCK_LEAST)) ** 2 * course.flexible_var
+    return min(demand.asked_var + doubted, (lost / 2) ** 2)
 
 
 def short(demand: Outlook, *, units: float, calls: float) -> tuple[float, float]:
