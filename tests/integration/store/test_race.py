@@ -19,17 +19,21 @@ RACES = int(os.environ.get("WAITROOM_TEST_RACES", "3"))
 PROCESSES = 3
 UNITS = 5
 CALLERS_MIN, CALLERS_MAX = 8, 200
+# A session may hold ten units. So others race from time to time, before one has won as many.
+RACES_EACH = 40
 
 
 async def test_five_units_are_sold_five_times_however_many_race_for_them(
     service: Service, postgres_url: str
 ) -> None:
-    await open_gate(service, skus={"bell": 1}, seats_max=1000, batch_max=1000, session_s=10_000)
-    sessions = await sessions_in(service, CALLERS_MAX)
+    await open_gate(service, skus={"bell": 1}, seats_max=100_000, batch_max=1000, session_s=10_000)
+    sessions: list[int] = []
     processes = [await _start(postgres_url) for _ in range(PROCESSES)]
     choice = random.Random(5)
 
     for race in range(RACES):
+        if race % RACES_EACH == 0:
+            sessions = await sessions_in(service, CALLERS_MAX)
         sku = f"unit-{race}"
         callers = choice.choice([CALLERS_MIN, CALLERS_MAX, choice.randint(8, 200)])
         await service.stock.add(sku, room="drop", name=sku, price_minor=100)
