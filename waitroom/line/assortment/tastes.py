@@ -21,8 +21,8 @@ FADE = 2 ** (1 / HALF_LIFE)
 PRIOR_SHOPPERS = 8.0
 # The imagined shoppers who found their SKU gone; half of them are flexible.
 PRIOR_MISSED = 4.0
-# A shopper who found their SKU gone tells so much of flexibility: of most holds it is not certain
-# whether they are of a first choice.
+# So much of a shopper counts for how well flexibility is known: of most holds nobody can tell for
+# sure whether the shopper had wanted another SKU.
 MISSED_KNOWN = 1 / 3
 # Shares are trusted as if at most this many shoppers had been seen: others may choose otherwise.
 KNOWN_MAX = 150.0

@@ -52,7 +52,7 @@ class Wanted:
 
         `askers` are the shoppers ahead of the line who will ask. `paid_share` is the share of the
         units in baskets that will be bought. What comes back goes to refused sessions first, and
-        back once more from those that wait no longer.
+        comes back once more from those whose shoppers have gone.
         """
         units = {
             shelf.sku_id: max(

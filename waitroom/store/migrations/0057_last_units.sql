@@ -11,3 +11,14 @@ CREATE OR REPLACE FUNCTION promise_of(m room) RETURNS int LANGUAGE sql STABLE AS
                     WHERE x.room_id = m.room_id AND x.held = 0 AND x.promised = 0
                         AND f.free > 0 AND f.free < m.units_promised), m.units_promised) END
 $$;
+
+-- As before, and none at a promise of the last units that were more by the time of the lock: the next tick sees them.
+CREATE OR REPLACE FUNCTION calls_afforded(m room, promise int) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    pool room_stock;
+BEGIN
+    SELECT * INTO pool FROM room_stock x WHERE x.room_id = m.room_id FOR NO KEY UPDATE;
+    IF promise < m.units_promised AND promise <> promise_of(m) THEN RETURN 0; END IF;
+    PERFORM advance_off_sale(ARRAY[m.room_id]);
+    RETURN GREATEST(pool.on_hand - pool.held - pool.sold - pool.promised - kept_units(m.room_id), 0) / promise;
+END $$;
