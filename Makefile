@@ -25,8 +25,8 @@ MADE_LARGER := tests/acceptance/run/test_crowd.py tests/acceptance/run/test_froz
   tests/integration/inventory/test_catalogue_import.py tests/unit/rehearse/test_rehearse_figures.py \
   tests/unit/simulation/test_sales.py tests/integration/store/test_simulated_books.py \
   tests/unit/rehearse/test_rehearse.py tests/unit/rehearse/test_rehearse_command.py
-LARGE := WAITROOM_TEST_SALES=1000 WAITROOM_TEST_COMPARED=40 WAITROOM_TEST_CROWD=2000 WAITROOM_TEST_JOINS=10000 WAITROOM_TEST_TURNS=3 WAITROOM_TEST_WAITING=500 \
-  WAITROOM_TEST_SEEDS=8 WAITROOM_TEST_EXAMPLES=30 WAITROOM_TEST_FROZEN_S=330 WAITROOM_TEST_ORDERS=100000 WAITROOM_TEST_SKUS=100000
+LARGE := TEST_SALES=1000 TEST_COMPARED=40 TEST_CROWD=2000 TEST_JOINS=10000 TEST_TURNS=3 TEST_WAITING=500 \
+  TEST_SEEDS=8 TEST_EXAMPLES=30 TEST_FROZEN_S=330 TEST_ORDERS=100000 TEST_SKUS=100000
 
 # Packages and the browser of the tests are installed side by side.
 MAKEFLAGS += --jobs=2
@@ -110,7 +110,7 @@ oracle: $(READY) ## Hold admission against rooms that know the shoppers, 20 sale
 	$(BIN)/python tools/oracle.py
 
 race: $(READY) ## Let five units be raced for a thousand times
-	WAITROOM_TEST_RACES=1000 $(BIN)/pytest tests/integration/store/test_race.py
+	TEST_RACES=1000 $(BIN)/pytest tests/integration/store/test_race.py
 
 soak: $(READY) ## Run seeded sales with crashes for five minutes
 	$(BIN)/python tools/soak.py --minutes 5

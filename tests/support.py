@@ -56,7 +56,7 @@ def owner_url(url: str) -> str:
 
 def size(name: str, quick: int) -> int:
     """Return how large a test is: `quick`, unless `make endure` sets another size."""
-    return int(os.environ.get(f"WAITROOM_TEST_{name}", quick))
+    return int(os.environ.get(f"TEST_{name}", quick))
 
 
 async def open_room(

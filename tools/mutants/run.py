@@ -24,7 +24,7 @@ import click
 
 ROOT = Path(__file__).parents[2]
 # Mistakes that need a rare kind of sale break a promise within so many.
-ENVIRONMENT = {"WAITROOM_TEST_SALES": "100", **os.environ}
+ENVIRONMENT = {"TEST_SALES": "100", **os.environ}
 SALES = "tests/unit/simulation/test_sales.py::test_every_sale_keeps_its_promises"
 FAILED = re.compile(r"\d+ failed")
 BROKEN = re.compile(r"\d+ errors?\b")

@@ -160,7 +160,8 @@ async def test_rubbish_is_refused_clearly_and_changes_nothing(
         ]
         seen.update(statuses)
         after = await counts(service)
-        left = {name for name in after if after[name] != before.get(name)}
+        # A sign-in that failed is written down; of strangers' there is a bound.
+        left = {name for name in after if after[name] != before.get(name)} - {"security_event"}
         if left and all(status >= 400 for status in statuses):
             wrong.append(f"{method} {path} left rows in {sorted(left)}")
         before = after

@@ -209,6 +209,6 @@ async def test_money_and_units_agree_whatever_two_services_do_at_once(
         assert await one.orders.breaches() == [], f"seed {seed}, turn {turn}"
     await settled(one)
 
-    assert len(crowd.orders) > ROUNDS
+    assert len(crowd.orders) >= ROUNDS
     assert await deadlocks(one, other) == 0
     await all_is_well(one, f"seed {seed}")

@@ -15,7 +15,7 @@ from support import execute
 from waitroom.run.app import Service
 
 SCRIPT = Path(__file__).parents[2] / "race.py"
-RACES = int(os.environ.get("WAITROOM_TEST_RACES", "3"))
+RACES = int(os.environ.get("TEST_RACES", "3"))
 PROCESSES = 3
 UNITS = 5
 CALLERS_MIN, CALLERS_MAX = 8, 200
