@@ -44,6 +44,15 @@ class CallingRules:
         return self.claim_window_s, self.session_s, self.hold_s, self.units_max
 
 
+def units_of_call(each: int, *, free: int, out: int) -> int:
+    """Return the units that a call promises where the rules say `each`: the last may be fewer.
+
+    `out` are the units in baskets and behind other calls, which may come back. `promise_of` in the
+    database says the same.
+    """
+    return each if out else min(each, free) or each
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stock:
     """The units of a room, summed over its SKUs.
@@ -186,14 +195,10 @@ class RoomSnapshot:
 
     @property
     def units_each(self) -> int:
-        """The units that a call promises now: the last ones may be fewer than the rules say.
-
-        `promise_of` in the database says the same.
-        """
-        each, stock = self.rules.units_promised, self.stock
-        if stock is None or stock.held or stock.promised:
-            return each
-        return min(each, stock.free) or each
+        """The units that a call promises now."""
+        stock = self.stock or Stock()
+        out = stock.held + stock.promised
+        return units_of_call(self.rules.units_promised, free=stock.free, out=out)
 
     @property
     def is_sold_out(self) -> bool:

@@ -202,13 +202,13 @@ async def test_money_and_units_agree_whatever_two_services_do_at_once(
     crowd.sessions = await sessions_in(one, 8)
 
     for turn in range(ROUNDS):
-        await asyncio.gather(*(crowd.act() for _ in range(8)))
+        await asyncio.gather(*(crowd.act() for _ in range(12)))
         if crowd.dice.random() < 0.3:
             await gateway_decides(one)
         assert await one.ledger.breaches() == [], f"seed {seed}, turn {turn}"
         assert await one.orders.breaches() == [], f"seed {seed}, turn {turn}"
     await settled(one)
 
-    assert len(crowd.orders) >= ROUNDS
+    assert len(crowd.orders) > ROUNDS
     assert await deadlocks(one, other) == 0
     await all_is_well(one, f"seed {seed}")

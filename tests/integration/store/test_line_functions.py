@@ -249,6 +249,18 @@ async def test_the_last_units_are_promised_though_they_are_fewer_than_a_call_pro
     assert await promised(service) == 1
 
 
+async def test_no_call_promises_the_last_units_once_there_are_more(service: Service) -> None:
+    """A batch of joins reads what a call promises before it has the lock."""
+    await open_room(service, skus={"mug": 7}, units_promised=3)
+
+    (row,) = await execute(
+        service,
+        "SELECT calls_afforded(m, 1) AS of_last, calls_afforded(m, 3) AS of_all FROM room m",
+    )
+
+    assert (row["of_last"], row["of_all"]) == (0, 2)
+
+
 async def test_a_pause_draws_the_gate_back_to_the_tail(service: Service) -> None:
     await open_room(service, skus={"mug": 3})
     await tick(service)

@@ -10,12 +10,12 @@ from collections import Counter
 from pathlib import Path
 
 from shop import open_gate, sessions_in
-from support import execute
+from support import execute, size
 
 from waitroom.run.app import Service
 
 SCRIPT = Path(__file__).parents[2] / "race.py"
-RACES = int(os.environ.get("TEST_RACES", "3"))
+RACES = size("RACES", 3)
 PROCESSES = 3
 UNITS = 5
 CALLERS_MIN, CALLERS_MAX = 8, 200

@@ -3,6 +3,7 @@
 from bisect import insort
 from dataclasses import dataclass, field
 
+from waitroom.line.snapshot import units_of_call
 from waitroom.rehearse.play.admitted import Admitted
 
 
@@ -56,8 +57,8 @@ class Books:
         return max(self.spare - self.wanted, 0)
 
     def promised_each(self, each: int) -> int:
-        """Return the units that a call promises where the rules say `each`: the last are fewer."""
-        return each if self.held or self.promised else min(each, self.free) or each
+        """Return the units that a call promises now where the rules say `each`."""
+        return units_of_call(each, free=self.free, out=self.held + self.promised)
 
     def to_be_had(self, admitted: Admitted, shelf: int) -> int:
         """Return the units of a SKU that this session could hold now."""
