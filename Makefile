@@ -22,11 +22,12 @@ MADE_LARGER := tests/acceptance/run/test_crowd.py tests/acceptance/run/test_froz
   tests/acceptance/web/test_polling.py tests/integration/checkout/test_money_machine.py \
   tests/integration/checkout/test_history.py tests/integration/checkout/test_money_locks.py \
   tests/integration/store/test_conservation.py tests/integration/store/test_promises.py tests/integration/inventory/test_catalogue.py \
-  tests/integration/inventory/test_catalogue_import.py tests/unit/rehearse/test_rehearse_figures.py \
+  tests/integration/inventory/test_catalogue_import.py tests/integration/inventory/test_lone_holds.py \
+  tests/unit/rehearse/test_rehearse_figures.py \
   tests/unit/simulation/test_sales.py tests/integration/store/test_simulated_books.py \
   tests/unit/rehearse/test_rehearse.py tests/unit/rehearse/test_rehearse_command.py
 LARGE := TEST_SALES=1000 TEST_COMPARED=40 TEST_CROWD=2000 TEST_JOINS=10000 TEST_TURNS=3 TEST_WAITING=500 \
-  TEST_SEEDS=8 TEST_EXAMPLES=30 TEST_FROZEN_S=330 TEST_ORDERS=100000 TEST_SKUS=100000
+  TEST_SEEDS=8 TEST_EXAMPLES=30 TEST_FROZEN_S=330 TEST_ORDERS=100000 TEST_SKUS=100000 TEST_MIXTURES=5000
 
 # Packages and the browser of the tests are installed side by side.
 MAKEFLAGS += --jobs=2

@@ -12,6 +12,11 @@ and stock in order, looks the keys up, ends holds that are due on these SKUs, de
 arrival, inserts, and moves the balances, with the clock read after the locks. A repeated key gets
 the first answer; a refusal is not kept under its key (`test_a_repeated_key_gets_the_same_hold`).
 
+A request for one SKU that is alone goes to `place_hold`. A plain one, the first hold of its session
+of units that are free, promised to nobody and wished for by nobody, is placed for half of what a
+batch of one costs. All others, and every refusal, are left to `place_holds`. The same locks are
+taken in the same order, and `test_lone_holds.py` lets both ways answer the same requests.
+
 Overdue holds are ended in batches of 500 with a pause between them, so that new holds get their
 turn in a storm of expiries. Each hold ends once, however many sweepers and shoppers end it
 (`test_in_a_storm_each_hold_ends_once_and_new_ones_are_placed`,

@@ -99,14 +99,12 @@ class HoldStore:
         return answers
 
     async def _place(self, requests: Sequence[HoldRequest]) -> list[Placed | Refusal]:
-        call = _Call()
-        for request in requests:
-            call.add(request)
+        is_single = len(requests) == 1 and len(requests[0].quantities) == 1
+        place = self._place_single if is_single else self._place_batch
         for attempt in range(ATTEMPTS_MAX):
             try:
                 async with borrow(self._pool) as borrowed:
-                    row = await self._decide(borrowed, requests, call)
-                return [_answer(row, call, requests, index) for index in range(len(requests))]
+                    return await place(borrowed, requests)
             except ENGINE_ERRORS as error:
                 if attempt == ATTEMPTS_MAX - 1:
                     raise EngineDown from error
@@ -115,28 +113,72 @@ class HoldStore:
                 continue
         raise EngineDown
 
-    async def _decide(
-        self, borrowed: Connection, requests: Sequence[HoldRequest], call: _Call
-    ) -> asyncpg.Record:
+    async def _place_single(
+        self, borrowed: Connection, requests: Sequence[HoldRequest]
+    ) -> list[Placed | Refusal]:
+        """Place one hold of one SKU: what is plain costs half of a batch of one."""
+        (request,) = requests
+        ((sku, units),) = request.quantities.items()
+        row = await self._settled(
+            borrowed,
+            "place_hold",
+            request.hold_id,
+            request.key,
+            request.body_hash,
+            request.partial,
+            request.session_id,
+            sku,
+            units,
+            skus=[sku],
+        )
+        if row["verdict"] != Verdict.PLACED:
+            return [_not_placed(row["verdict"], request, sku=sku, figure=row["figure"])]
+        line = HoldLine(sku=sku, name=row["name"], quantity=row["given"], price_minor=row["price"])
+        return [
+            Placed(
+                hold_id=request.hold_id,
+                replay=False,
+                expires_at=row["expires"],
+                seconds_left=row["seconds_left"],
+                currency=row["currency"],
+                lines=[line],
+            )
+        ]
+
+    async def _place_batch(
+        self, borrowed: Connection, requests: Sequence[HoldRequest]
+    ) -> list[Placed | Refusal]:
+        call = _Call()
+        for request in requests:
+            call.add(request)
         skus = list(call.skus)
+        row = await self._settled(
+            borrowed,
+            "place_holds",
+            [request.hold_id for request in requests],
+            [request.key for request in requests],
+            [request.body_hash for request in requests],
+            [request.partial for request in requests],
+            call.request_session,
+            list(call.sessions),
+            call.line_first,
+            call.line_sku,
+            call.line_pair,
+            call.line_units,
+            skus,
+            [session for session, _ in call.pairs],
+            [slot for _, slot in call.pairs],
+            skus=skus,
+        )
+        return [_answer(row, call, requests, index) for index in range(len(requests))]
+
+    async def _settled(
+        self, borrowed: Connection, query: str, *values: Any, skus: list[str]
+    ) -> asyncpg.Record:
+        """Ask to place; where units may come free, let them, and ask again."""
         for turn in range(SETTLE_ROUNDS_MAX + 1):
             row = await borrowed.fetchrow(
-                SQL["place_holds"],
-                [request.hold_id for request in requests],
-                [request.key for request in requests],
-                [request.body_hash for request in requests],
-                [request.partial for request in requests],
-                call.request_session,
-                list(call.sessions),
-                call.line_first,
-                call.line_sku,
-                call.line_pair,
-                call.line_units,
-                skus,
-                [session for session, _ in call.pairs],
-                [slot for _, slot in call.pairs],
-                turn == SETTLE_ROUNDS_MAX,
-                timeout=SHOPPER_TIMEOUT_S,
+                SQL[query], *values, turn == SETTLE_ROUNDS_MAX, timeout=SHOPPER_TIMEOUT_S
             )
             assert row is not None
             if not row["must_settle"]:
@@ -285,13 +327,17 @@ def _answer(
     verdict = row["verdicts"][index]
     if verdict == Verdict.PLACED:
         return _placed(row, call, requests[index], index)
-    if verdict == Verdict.REPLAY:
-        return Placed(hold_id=requests[index].hold_id, replay=True)
-    if verdict == Verdict.OTHER_BODY:
-        return IdempotencyKeyReused()
     culprit = row["culprits"][index]
     sku = list(requests[index].quantities)[culprit - call.line_first[index]] if culprit else ""
-    return refusal(Verdict(verdict), sku=sku, figure=row["figures"][index])
+    return _not_placed(verdict, requests[index], sku=sku, figure=row["figures"][index])
+
+
+def _not_placed(verdict: str, request: HoldRequest, *, sku: str, figure: int) -> Placed | Refusal:
+    if verdict == Verdict.REPLAY:
+        return Placed(hold_id=request.hold_id, replay=True)
+    if verdict == Verdict.OTHER_BODY:
+        return IdempotencyKeyReused()
+    return refusal(Verdict(verdict), sku=sku, figure=figure)
 
 
 def _placed(row: asyncpg.Record, call: _Call, request: HoldRequest, index: int) -> Placed:

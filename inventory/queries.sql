@@ -1,6 +1,9 @@
 -- name: place_holds
 SELECT * FROM place_holds(ROW ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)::hold_batch, $14, false);
 
+-- name: place_hold
+SELECT * FROM place_hold($1, $2, $3, $4, $5, $6, $7, $8);
+
 -- name: serve_wishes
 SELECT serve_wishes($1, $2);
 

@@ -33,9 +33,10 @@ STATE_WAIT_S = 30.0
 # A worker gives out at most this many numbers in one call.
 JOIN_BATCH = 512
 
-# Only the benchmark calls shoppers, and nothing that is placed runs out while it measures.
+# Only the benchmark calls shoppers, and nothing that is placed runs out while it measures. Baskets
+# may have units of all SKUs.
 RULES = """{"policy": "rate", "seats_max": 0, "claim_window_s": 86400, "session_s": 86400,
-    "hold_s": 86400, "pay_after_s": 0}"""
+    "hold_s": 86400, "pay_after_s": 0, "order_units_max": null}"""
 
 # The clock is read once for each statement here, and not for each row.
 CALL = """

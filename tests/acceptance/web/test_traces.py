@@ -73,7 +73,7 @@ async def test_a_sale_tells_its_requests_batches_ticks_statements_and_payments(
         "POST /checkout/orders",
         "tick",
         "gateway authorize",
-        "place_holds",
+        "place_hold",
     } <= set(by_name), sorted(by_name)
     assert any(name.startswith("batch ") for name in by_name)
     join = by_name["POST /rooms/{room}/tickets"]
@@ -81,7 +81,7 @@ async def test_a_sale_tells_its_requests_batches_ticks_statements_and_payments(
     assert f"{join.context.trace_id:032x}" == TRACE
     assert dict(join.attributes or {})["http.response.status_code"] == 201
     # A batch is of many requests and of no one's trace; its statement is its child.
-    place = by_name["place_holds"]
+    place = by_name["place_hold"]
     batch = next(one for one in told if place.parent and one.context == place.parent)
     assert batch.name.startswith("batch ")
     assert batch.parent is None

@@ -323,7 +323,7 @@ async def test_the_leader_calls_nobody_into_a_failing_checkout(
     watch = service.controller._parts.watch  # noqa: SLF001 - when it has heard, no answer says
 
     # No hold can be placed; what the leader does goes on.
-    await execute(service, "ALTER FUNCTION place_holds RENAME TO lost")
+    await execute(service, "ALTER FUNCTION place_hold RENAME TO lost")
     failed = [await one.hold(mug=1) for one in inside * 5]
 
     async def heard() -> bool:
@@ -332,7 +332,7 @@ async def test_the_leader_calls_nobody_into_a_failing_checkout(
         return (await watch.read()).reason == "checkout_failing"
 
     await eventually(heard)
-    await execute(service, "ALTER FUNCTION lost RENAME TO place_holds")
+    await execute(service, "ALTER FUNCTION lost RENAME TO place_hold")
     await service.rooms.change("drop", '{"seats_max": 100}', who="test")
     await tick(service)
 

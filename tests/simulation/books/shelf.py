@@ -9,12 +9,12 @@ from simulation.books.line import promise_of
 from simulation.books.tables import Admission, Books, HoldRow, Row, answers
 
 
-def _of_sessions(books: Books, *values: Any) -> int | None:
-    found = (books.admissions.get(id_) for id_ in values[5])
+def _room_of(books: Books, sessions: list[int]) -> int | None:
+    found = (books.admissions.get(id_) for id_ in sessions)
     return next((a.room_id for a in found if a is not None), None)
 
 
-@answers("place_holds", locks=_of_sessions)
+@answers("place_holds", locks=lambda books, *values: _room_of(books, values[5]))
 def place_holds(
     books: Books,
     hold_ids: list[UUID],
@@ -69,6 +69,38 @@ def place_holds(
     answer["currencies"] = [None if sku is None else "EUR" for sku in known]
     answer["names"] = [None if sku is None else sku.sku.title() for sku in known]
     return [answer]
+
+
+@answers("place_hold", locks=lambda books, *values: _room_of(books, [values[4]]))
+def place_hold(
+    books: Books,
+    hold_id: UUID,
+    key: UUID,
+    digest: bytes,
+    partial: bool,
+    session: int,
+    sku: str,
+    units: int,
+    final: bool,
+) -> list[Row]:
+    request = [hold_id], [key], [digest], [partial], [1], [session]
+    lines = [1, 2], [1], [1], [units], [sku], [1], [1]
+    (batch,) = place_holds(books, *request, *lines, final)
+    if batch["must_settle"]:
+        return [batch]
+    return [
+        {
+            "verdict": batch["verdicts"][0],
+            "figure": batch["figures"][0],
+            "expires": batch["expires"][0],
+            "seconds_left": batch["seconds_left"][0],
+            "given": batch["given"][0],
+            "price": batch["prices"][0],
+            "currency": batch["currencies"][0],
+            "name": batch["names"][0],
+            "must_settle": False,
+        }
+    ]
 
 
 def _must_settle(books: Books, wanted: list[Any], t: float) -> bool:

@@ -15,7 +15,7 @@ from chaos.stage import Needs, Stage
 PATIENCE_S = 60.0
 # The process of PostgreSQL that placed the last holds.
 BACKEND = """
-    SELECT pid FROM pg_stat_activity WHERE query LIKE '%place_holds%' AND pid <> pg_backend_pid()
+    SELECT pid FROM pg_stat_activity WHERE query LIKE '%place_hold%' AND pid <> pg_backend_pid()
     ORDER BY state_change DESC LIMIT 1"""
 BACKENDS = """
     SELECT pid FROM pg_stat_activity
