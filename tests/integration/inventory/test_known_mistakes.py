@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
 
 import asyncpg
+import pytest
 from lost_replies import LosesReplies
 from shop import ask, hold, open_gate, sessions_in, wish
 from support import (
@@ -98,32 +99,34 @@ async def test_reading_the_catalogue_waits_for_no_hold_and_holds_write_nothing_t
     service: Service,
 ) -> None:
     await open_gate(service, skus={"mug": 5})
-    (session,) = await sessions_in(service, 1)
+    alone, *others = await sessions_in(service, 3)
     rows = "SELECT xmin::text, ctid::text FROM sku"
     before = await execute(service, rows)
-    await hold(service, session, mug=1)
+    await hold(service, alone, mug=1)
+    await service.holds.place([wish(session, mug=1) for session in others])
 
     async with as_owner(service.pool) as connection:
         await connection.execute("SELECT FROM room_stock FOR UPDATE")
         await connection.execute("SELECT FROM stock FOR UPDATE")
         page = await asyncio.wait_for(service.stock.page(room="drop", private=True), 20)
 
-    assert [sku.available for sku in page] == [4]
+    assert [sku.available for sku in page] == [2]
     assert await execute(service, rows) == before
 
 
-async def test_a_hold_whose_answer_was_lost_is_placed_once(service: Service) -> None:
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_hold_whose_answer_was_lost_is_placed_once(service: Service, count: int) -> None:
     await open_gate(service, skus={"mug": 5})
-    sessions = await sessions_in(service, 3)
+    sessions = await sessions_in(service, count)
     forgetful = HoldStore(LosesReplies(service.pool, losses=2))  # type: ignore[arg-type]
 
     answers = await forgetful.place([wish(session, mug=1) for session in sessions])
 
     assert all(isinstance(answer, Placed) and answer.replay for answer in answers)
     (row,) = await execute(service, "SELECT held FROM stock")
-    assert row["held"] == 3
-    (count,) = await execute(service, "SELECT count(*) FROM hold")
-    assert count["count"] == 3
+    assert row["held"] == count
+    (holds,) = await execute(service, "SELECT count(*) FROM hold")
+    assert holds["count"] == count
 
 
 async def test_a_join_whose_answer_was_lost_takes_its_numbers_once(service: Service) -> None:
