@@ -72,7 +72,7 @@ async def all_know(
 
     A new room is scheduled at first, and a page that was loaded then stays so without a script.
     Pass None where the status does not matter. The kernel chooses a process for each connection, so
-    each look opens a new one. A site is one process, and reads at once.
+    each look opens a new one. A site is one process, and reads rooms and gates at once.
     """
     url = where if isinstance(where, str) else where.url
     looks = 1 if isinstance(where, Site) else LOOKS
@@ -80,6 +80,7 @@ async def all_know(
     async def heard() -> bool:
         if isinstance(where, Site):
             await where.service.board.refresh(rooms=True)
+            await where.service.gates.refresh()
         for _ in range(looks):
             async with (
                 aiohttp.ClientSession() as new,
