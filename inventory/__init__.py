@@ -15,7 +15,8 @@ the first answer; a refusal is not kept under its key (`test_a_repeated_key_gets
 A request for one SKU that is alone goes to `place_hold`. A plain one, the first hold of its session
 of units that are free, promised to nobody and wished for by nobody, is placed for half of what a
 batch of one costs. All others, and every refusal, are left to `place_holds`. The same locks are
-taken in the same order, and `test_lone_holds.py` lets both ways answer the same requests.
+taken in the same order, and both ways answer the same
+(`test_a_lone_request_is_answered_as_a_batch_of_one_whatever_comes_together`).
 
 Overdue holds are ended in batches of 500 with a pause between them, so that new holds get their
 turn in a storm of expiries. Each hold ends once, however many sweepers and shoppers end it
