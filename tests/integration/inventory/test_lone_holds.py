@@ -3,6 +3,8 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -136,8 +138,15 @@ FROM place_holds(ROW (
 PLAINLY = "SELECT (place_plain_hold($1, $2, $3, $4, $5, $6)).verdict IS NOT NULL AS is_plain"
 
 
-class _Undone(Exception):
-    pass
+@asynccontextmanager
+async def undone(connection: Connection) -> AsyncIterator[None]:
+    """Undo all that is written within."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    finally:
+        await transaction.rollback()
 
 
 @pytest.fixture
@@ -150,16 +159,11 @@ async def session(service: Service) -> int:
 
 async def asked(connection: Connection, query: str, *values: Any) -> dict[str, Any]:
     """Ask, and return the answer with all rows that there are then; nothing stays."""
-    found: dict[str, Any] = {}
-    try:
-        async with connection.transaction():
-            row = await connection.fetchrow(query, *values)
-            assert row is not None
-            found = {name: value for name, value in row.items() if name != "expires"}
-            found["rows"] = await connection.fetchval(ROWS)
-            raise _Undone
-    except _Undone:
-        return found
+    async with undone(connection):
+        row = await connection.fetchrow(query, *values)
+        assert row is not None
+        answer = {name: value for name, value in row.items() if name != "expires"}
+        return {**answer, "rows": await connection.fetchval(ROWS)}
 
 
 async def both_ways(connection: Connection, request: HoldRequest, *, final: bool) -> dict[str, Any]:
@@ -213,16 +217,15 @@ async def test_a_lone_request_is_answered_as_a_batch_of_one_whatever_comes_toget
         for _ in range(size("MIXTURES", 300)):
             request = wish(session, partial=dice.random() < 0.3, mug=dice.choice([1, 1, 3]))
             states = dice.sample(list(STATES), dice.randint(0, 5))
-            try:
-                async with connection.transaction():
+            async with undone(connection):
+                try:
                     await arrange(connection, *states)
-                    answer = await both_ways(connection, request, final=dice.random() < 0.5)
-                    seen[answer["verdict"]] += 1
-                    seen["plain"] += await is_plain(connection, request)
-                    raise _Undone
-            # Some states cannot be together: more would be sold or promised than there is.
-            except (_Undone, asyncpg.IntegrityConstraintViolationError):
-                continue
+                except asyncpg.IntegrityConstraintViolationError:
+                    # These cannot be together: more would be sold or promised than there is.
+                    continue
+                answer = await both_ways(connection, request, final=dice.random() < 0.5)
+                seen[answer["verdict"]] += 1
+                seen["plain"] += await is_plain(connection, request)
 
     # Both ways have been taken, often and to many ends.
     assert seen["placed"] > seen["plain"] > seen.total() / 8, seen
