@@ -294,6 +294,20 @@ def test_whoever_names_something_is_called_for_it_and_finds_it() -> None:
         assert sorted(firsts) == sorted(firsts, key=lambda first: first[1])
 
 
+def test_a_number_that_is_passed_by_had_other_shelves_to_choose_from() -> None:
+    rules = {"policy": "guaranteed", "named_share": "0.7", "units": "120", "shoppers": "2000"}
+    sim = Simulation(scenario("shelves", **rules), seed=2).run()
+
+    never_called = [n for n in sim.sampler.left_for if n not in sim.admitted]
+
+    assert len(never_called) > 10
+    for number in never_called:
+        there = sim.sampler.sku_left_for[number]
+        assert sim.sampler.left_for[number]
+        assert there
+        assert sim.passed.names(number) not in there
+
+
 def test_stock_goes_down_only_by_what_nobody_has_a_claim_to() -> None:
     books = Books(shelves=[Shelf(on_hand=3)], on_hand=3)
     books.promise(admitted(1), 1)

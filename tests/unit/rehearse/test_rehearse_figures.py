@@ -68,6 +68,14 @@ def test_a_chance_is_held_against_what_was_there() -> None:
     assert found.miscalibration == pytest.approx((0.9 + 0.05) / 3)
 
 
+def test_something_was_left_for_a_number_that_was_passed_by() -> None:
+    found = score([sample(1, 0.95), sample(2, 0.95)], called_at={}, left_for={1: True}, over=True)
+
+    tenth = found.reliability()[9]
+    assert tenth is not None
+    assert (tenth.count, tenth.found, found.never) == (2, 0.5, 2)
+
+
 def test_who_still_waits_while_the_sale_runs_is_not_judged() -> None:
     found = score([sample(1, 0.2)], called_at={}, left_for={}, over=False)
 

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import inf, log
-from operator import mul
+from operator import add, mul
 
 from waitroom.line.forecast.expected import calls_in_mean, chosen_var_of
 from waitroom.line.forecast.learning.latecomers import back_within
@@ -131,9 +131,24 @@ class _Stage:
         """Return the variance of the number that will ask for a hold."""
         return float(sum(map(mul, self.at, self.ask_var)))
 
+    def without_on(self) -> "_Stage":
+        """Return the stage for shoppers who can only drop out."""
+        off = [off / (1 - on) if on < 1 else 1.0 for on, off in zip(self.on, self.off, strict=True)]
+        stay, nothing = [1 - leaves for leaves in off], [0.0] * len(off)
+        return replace(self, on=nothing, off=off, stay=stay, ask=nothing, ask_var=nothing)
+
+    def add(self, come: Iterable[float]) -> None:
+        """Let more shoppers join, given by age."""
+        self.at = list(map(add, self.at, come))
+
+    @property
+    def going_on(self) -> list[float]:
+        """Return how many go on within a step, by age."""
+        return list(map(mul, self.at, self.on))
+
     def step(self, come: float) -> tuple[float, float]:
         """Let a step pass, `come` arriving at its end; return how many went on and dropped out."""
-        on, off = sum(map(mul, self.at, self.on)), sum(map(mul, self.at, self.off))
+        on, off = sum(self.going_on), sum(map(mul, self.at, self.off))
         left = list(map(mul, self.at, self.stay))
         # All beyond the last age are counted together.
         oldest = left.pop()
@@ -149,6 +164,8 @@ class _Shop:
     called: _Stage
     inside: _Stage
     holding: _Stage
+    # Shoppers who asked for a SKU that was gone, until their session ends.
+    in_vain: _Stage
     units_each: float
     # For each age of a hold, the chance that its units come back before a new call asks.
     soon: list[float]
@@ -160,6 +177,7 @@ class _Shop:
             _stage(tables.claim, (crowd.called, crowd.promised_called), after=tables.hold.share),
             _stage(tables.hold, (crowd.inside, crowd.promised_inside)),
             _stage(tables.pay, (crowd.holding,)),
+            _stage(tables.hold, (crowd.missed,)).without_on(),
             outlook.units_mean,
             [tables.pay.within(step * STEP_S, SOON_S)[1] for step in range(AGES_MAX)],
         )
@@ -176,7 +194,8 @@ class _Shop:
     @property
     def people(self) -> float:
         """Return the expected number of shoppers who take a seat."""
-        return self.undecided + self.holding.people / max(self.units_each, 1.0)
+        without = self.undecided + self.in_vain.people
+        return without + self.holding.people / max(self.units_each, 1.0)
 
     @property
     def askers(self) -> float:
@@ -197,6 +216,8 @@ class _Shop:
         `taking` is the part of the units asked for that is there.
         """
         claimed, _missed = self.called.step(come)
+        self.in_vain.add(asks * (1 - taking) for asks in self.inside.going_on)
+        self.in_vain.step(0.0)
         asked, _went = self.inside.step(claimed)
         bought, back = self.holding.step(asked * self.units_each * taking)
         return asked * self.units_each, bought, back
@@ -220,10 +241,12 @@ def flow(
     if outlook.tables is None:
         return None
     shop = _Shop.of(outlook, outlook.tables)
-    # Units are counted as the units asked for until they are taken.
+    # A promise keeps its units whether they are taken or not, so promised units are counted as they
+    # are. Others are counted as the units asked for until they are taken.
+    promises = units_promised > 0
     taken = outlook.wanted(units_free + units_promised)
-    units = outlook.asked_for(taken)
-    each_back = units / taken if taken >= 1 else 1.0
+    units = units_free + units_promised if promises else outlook.asked_for(taken)
+    each_back = units / taken if taken >= 1 and not promises else 1.0
     doubt = chosen_var_of(outlook, taken) / max(units, 1.0) ** 2
     stock = outlook
     outlook = replace(outlook, depletion=None, units_doubt=outlook.units_doubt + doubt)
@@ -236,7 +259,7 @@ def flow(
     for _ in range(limits.steps_max):
         taking = stock.taking(asked)
         asked_now, bought_now, back = shop.step(new, taking=taking)
-        units += back * each_back - asked_now
+        units += back * each_back - asked_now * (taking if promises else 1.0)
         asked, bought = asked + asked_now, bought + bought_now
         # The uncertainty about shoppers who stay long may grow for a while; what has turned out
         # never becomes uncertain again.
@@ -279,28 +302,33 @@ def _outlook_then(outlook: Outlook, shop: _Shop, *, made: float, asked: float) -
 
 @dataclass(frozen=True, slots=True)
 class _Keeps:
-    """Units kept back for the undecided shoppers.
+    """Units kept back for shoppers inside.
 
     for_askers: for each expected asker.
-    for_all: for each undecided shopper besides.
+    for_undecided: for each undecided shopper besides.
+    for_in_vain: for each who asked in vain, and keeps what they were promised.
     for_new: for each new call.
     """
 
     for_askers: float
-    for_all: float
+    for_undecided: float
+    for_in_vain: float
     for_new: float
 
     @classmethod
     def of(cls, shop: _Shop, outlook: Outlook, units: float, promised: float) -> "_Keeps":
-        each, for_all, undecided = outlook.units_mean, 0.0, shop.undecided
-        if promised and undecided:
-            each, for_all = 0.0, promised / undecided
-        elif undecided:
-            for_all = max(units - shop.askers * each, 0.0) / undecided
-        return cls(each, for_all, outlook.ask_share * each + for_all)
+        keepers = shop.undecided + shop.in_vain.people
+        if promised and keepers:
+            each = promised / keepers
+            return cls(0.0, each, each, each)
+        each, besides = outlook.units_mean, 0.0
+        if shop.undecided:
+            besides = max(units - shop.askers * each, 0.0) / shop.undecided
+        return cls(each, besides, 0.0, outlook.ask_share * each + besides)
 
     def calls(self, shop: _Shop, units: float) -> float:
-        kept = shop.undecided * self.for_all + shop.askers * self.for_askers
+        kept = shop.askers * self.for_askers + shop.undecided * self.for_undecided
+        kept += shop.in_vain.people * self.for_in_vain
         return max(units - kept, 0.0) / self.for_new
 
 

@@ -14,12 +14,14 @@ class Passed:
     """Numbers that wait for a shelf, and go before anyone new as soon as a unit of it is free.
 
     names: the shelf that a number named, None for anything. left: whether it has given up.
+    note: called with each number that is passed by.
     may_name: whether any shopper names one of several shelves.
     """
 
     books: Books
     names: Callable[[int], int | None]
     left: Callable[[int], bool]
+    note: Callable[[int, Books], None]
     may_name: bool
     count: int = 0
     _waiting: dict[int | None, list[int]] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Passed:
             else:
                 self._waiting.setdefault(self.names(number), []).append(number)
                 self.count += 1
+                self.note(number, self.books)
 
     def take(self, number: int) -> bool:
         """Forget a number, which is called; return whether it had been passed by."""

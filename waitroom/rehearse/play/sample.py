@@ -7,6 +7,7 @@ from waitroom.line.forecast.skus import chance_of
 from waitroom.line.state import LineState
 from waitroom.line.wait import row_at
 from waitroom.rehearse.play.admitted import Admitted
+from waitroom.rehearse.play.books import Books
 from waitroom.rehearse.play.dice import log_normal
 from waitroom.rehearse.play.shop import Shop
 
@@ -38,8 +39,8 @@ class Sampler:
     `left_for` says, for each drawn number that was called, whether something was left when it came
     or came free while it would have stayed. That is looked up for absent shoppers too, and for
     shoppers who want nothing: the published chance is that something is left, whether or not a
-    shopper takes it. `sku_left_for` says which shelves had something when it came. `shelf_of` has
-    each shelf's index by its SKU.
+    shopper takes it. So something was left for a number that was passed by, too. `sku_left_for`
+    says which shelves had something when it came. `shelf_of` has each shelf's index by its SKU.
     """
 
     rng: Random
@@ -80,6 +81,13 @@ class Sampler:
             return None, None
         table = told.skus[int(self.rng.random() * len(told.skus))]
         return self.shelf_of[table.sku], chance_of(told.skus, table.sku, place)
+
+    def pass_by(self, number: int, books: Books) -> None:
+        """Note what is left when a drawn number is passed by: something, but not what it named."""
+        if number in self._drawn:
+            self.left_for[number] = True
+            there = (i for i, shelf in enumerate(books.shelves) if shelf.for_call)
+            self.sku_left_for[number] = frozenset(there)
 
     def follow(
         self, shop: Shop, everybody: dict[int, Admitted], a: Admitted, *, heard_at: float

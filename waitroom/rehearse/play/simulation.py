@@ -67,7 +67,9 @@ class Simulation:
         self.open = True
         self.admitted: dict[int, Admitted] = {}
         named = scenario.crowd.named_share > 0 and len(shelves) > 1
-        self.passed = Passed(self.books, self._named_of, self._left, named)
+        shelf_of = {sku.sku: index for index, sku in enumerate(scenario.stock.skus)}
+        self.sampler = Sampler(stream(seed, SAMPLES), shelf_of)
+        self.passed = Passed(self.books, self._named_of, self._left, self.sampler.pass_by, named)
         self.sold_out_at: float | None = None
         self.waiting_at_sold_out: tuple[int, int] | None = None
         self.idle_unit_s = 0.0
@@ -76,8 +78,6 @@ class Simulation:
         self.called_by_tick: list[int] = []
         self.head_by_tick: list[int] = []
         self.sold_by_tick: list[int] = []
-        shelf_of = {sku.sku: index for index, sku in enumerate(scenario.stock.skus)}
-        self.sampler = Sampler(stream(seed, SAMPLES), shelf_of)
         self.decision = NOTHING
         # When each shift of the scenario came.
         self.shifted_at: list[float] = []

@@ -132,17 +132,19 @@ def score(
 ) -> Score:
     """Compare the published figures with the outcome.
 
-    `called_at` has the first call of each called number. An uncalled number is known to find
-    nothing only when the sale is `over`. A called number without an outcome yet is left out.
+    `called_at` has the first call of each called number. A number that was neither called nor
+    passed by is known to find nothing only when the sale is `over`. A called number without an
+    outcome yet is left out.
     """
     total = Score()
     for sample in samples:
         at = called_at.get(sample.number)
         if at is not None:
             total.count_wait(sample, at - sample.at)
-            if sample.number in left_for:
-                total.count_chance(sample.chance, found=left_for[sample.number])
         elif over:
             total.never += sample.wait_low_s is not None
+        if sample.number in left_for:
+            total.count_chance(sample.chance, found=left_for[sample.number])
+        elif over and at is None:
             total.count_chance(sample.chance, found=False)
     return total

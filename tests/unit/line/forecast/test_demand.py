@@ -14,6 +14,7 @@ from waitroom.line.forecast.learning.demand import Demand
 from waitroom.line.forecast.learning.journey import Journey
 from waitroom.line.forecast.learning.rates import FADE, Stage
 from waitroom.line.forecast.outlook import BACK_S
+from waitroom.line.snapshot import Shelf
 
 SOME = 10
 
@@ -198,6 +199,37 @@ def test_who_has_a_promise_has_something_to_find_though_nothing_is_free() -> Non
         demand.observe(61.0 + n, [], [inside(n, state="ended", ended_at=60.5 + n)], units_free=0)
 
     assert demand.outlook(200.0).hold_share < before / 2
+
+
+def test_who_has_a_promise_and_misses_one_sku_was_not_refused_them_all() -> None:
+    demand = Demand()
+    demand.observe(10.0, [inside(1, promised=1)], [], units_free=0)
+    demand.observe(11.0, [inside(1, promised=1, refused=True, missed_sku=3)], [], units_free=0)
+    outlook = demand.outlook(12.0)
+
+    assert (outlook.refused, outlook.disappointed, outlook.asking) == (0, 0, 0)
+    assert outlook.crowd.missed == {11: 1}
+    # One outcome weighs as much as this.
+    assert sum(demand.rates[Stage.INSIDE].on) == FADE
+
+
+def test_holds_of_promised_units_tell_what_shoppers_take_though_nothing_is_free() -> None:
+    taken, missed = Demand(), Demand()
+    for n in range(60):
+        at = 10.0 + n
+        for demand in (taken, missed):
+            demand.observe(at, [inside(n, promised=2)], [], units_free=0)
+        held = inside(n, promised=0, held_at=at, units_held=2, first_sku=2)
+        taken.observe(at + 0.5, [held], [], units_free=0)
+        refused = inside(n, promised=2, refused=True, missed_sku=3)
+        missed.observe(at + 0.5, [refused], [], units_free=0)
+
+    assert taken.outlook(80.0).units_mean > 1.8
+    shelves = [Shelf(sku_id=2, sku="b", name="B", free=0), Shelf(sku_id=3, sku="a", name="A")]
+    for demand in (taken, missed):
+        demand.tastes.look(shelves)
+    assert taken.tastes.taste({}).shares[2] > 0.8
+    assert missed.tastes.taste({}).shares[3] > 0.8
 
 
 def test_who_was_refused_one_thing_while_there_were_others_found_something() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from waitroom.line.assortment.depletion import Depletion, Gone
 from waitroom.line.forecast.flow import Flow, flow
 from waitroom.line.forecast.learning.demand import Demand
 from waitroom.line.forecast.outlook import Crowd, Outlook
@@ -89,6 +90,32 @@ def test_what_is_promised_comes_back_when_the_window_is_over() -> None:
     # Each call takes the two units that the one before it was promised.
     assert calls is not None
     assert calls.calls[3] == pytest.approx(10, rel=0.2)
+
+
+def test_who_asked_in_vain_keeps_the_promise_until_the_session_ends() -> None:
+    late, early = (
+        flow(with_crowd(Crowd(missed=Counter({age: 10}))), units_free=0, units_promised=20.0)
+        for age in (590, 100)
+    )
+
+    assert late is not None
+    assert early is not None
+    assert late.calls[3] == pytest.approx(10, rel=0.2)
+    assert early.calls[3] < 3
+    assert early.total > 9
+
+
+def test_promised_units_that_are_not_taken_are_promised_again_as_sessions_end() -> None:
+    """Half of those who ask come for a SKU that is gone, and take nothing."""
+    gone = Depletion(skus={1: Gone(at=0.0), 2: Gone(at=2e6)}, steps=((0.0, 0.0), (2e6, 1e6)))
+    outlook = with_crowd(Crowd(promised_called=Counter({0: 100})))
+
+    calls = flow(replace(outlook, depletion=gone), units_free=0, units_promised=100.0)
+
+    assert calls is not None
+    assert calls.calls[0] < 5
+    assert calls.total > 110
+    assert 90 < calls.bought[-1] < 100
 
 
 def test_what_is_kept_back_for_the_undecided_comes_free_as_they_decide() -> None:

@@ -227,6 +227,8 @@ class Demand:
             )
             self._open[journey.admission_id] = seen
         stage, dropped = standing(journey, over=over)
+        # For who has a promise something is there, although nothing is for others.
+        to_be_had = to_be_had or seen.promised > 0
         # A refusal says something about a shopper only while no SKU of the room was left. A shopper
         # who was refused one SKU while others were left does not become one who found nothing.
         in_vain = seen.refused or not (to_be_had or seen.missed)
@@ -278,7 +280,7 @@ class Demand:
     def _counts(self, seen: Seen, *, to_be_had: bool) -> bool:
         if seen.stage is not Stage.INSIDE:
             return seen.stage is not Stage.BOUGHT
-        return not (seen.refused or seen.missed) and (to_be_had or seen.promised > 0)
+        return not (seen.refused or seen.missed) and to_be_had
 
     def _wait(self, seen: Seen, until: float, *, to_be_had: bool) -> None:
         if until <= seen.until:
@@ -373,6 +375,7 @@ class Demand:
             Group.INSIDE: crowd.inside,
             Group.PROMISED_CALLED: crowd.promised_called,
             Group.PROMISED_INSIDE: crowd.promised_inside,
+            Group.MISSED: crowd.missed,
         }
         for cohort, people in self._people.items():
             group, since = cohort
