@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -373,17 +373,20 @@ class Board:
     async def _refresh_states(self) -> None:
         every = time.monotonic() - self._ended_read_at > ENDED_EVERY_S
         rooms = [room for room, view in self.rooms.items() if every or not view.is_final]
-        for room, raw in (await self._memory.states(rooms)).items():
-            self.rooms[room].accept(raw)
+        self._accept(await self._memory.states(rooms))
         if every:
             self._ended_read_at = time.monotonic()
         horizon = time.monotonic() - STALE_S
         # A room that has ended is published no more.
         if any(view.heard_at < horizon and not view.is_final for view in self.rooms.values()):
             # Valkey is away or has lost the documents. PostgreSQL has each of them too.
-            for room, raw in (await self._store.states()).items():
-                if room in self.rooms:
-                    self.rooms[room].accept(raw)
+            self._accept(await self._store.states())
+
+    def _accept(self, documents: Mapping[str, bytes]) -> None:
+        """Keep the documents of the rooms that are still followed: one may be archived by now."""
+        for room, raw in documents.items():
+            if (view := self.rooms.get(room)) is not None:
+                view.accept(raw)
 
     async def close(self) -> None:
         """Answer every request that is queued."""

@@ -139,3 +139,26 @@ async def test_an_ended_room_is_read_again_only_when_it_changed(service: Service
     await service.rooms.reset("drop", who="test", reason="another day")
     await service.board.refresh(rooms=True)
     assert service.board.room("drop").rules.status == "scheduled"
+
+
+async def test_a_room_that_is_archived_while_its_document_is_read_leaves_the_others(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_room(service, "gone", skus={})
+    await open_room(service, "sound", skus={})
+    await tick(service)
+    board, read = service.board, service.memory.states
+
+    async def read_slowly(rooms: Sequence[str]) -> dict[str, bytes]:
+        """Let another task of the worker hear meanwhile that a room is no longer followed."""
+        found = await read(rooms)
+        board.rooms.pop("gone", None)
+        return dict(sorted(found.items()))
+
+    for view in board.rooms.values():
+        view.raw, view.state = b"", None
+    monkeypatch.setattr(service.memory, "states", read_slowly)
+
+    await board.refresh()
+
+    assert board.room("sound").state is not None
