@@ -89,6 +89,9 @@ def _limit(refusal: LimitReached, name: str, language: Language) -> str:
             "At most {n} item goes into one order. Please choose fewer.",
             "At most {n} items go into one order. Please choose fewer.",
         )
+    if scope == "network":
+        # It is about what others hold there, and the sentence says what to do.
+        return refusal.told(language)
     if scope == "order":
         return language.say("{name}: at most {limit} for each order.", name=name, limit=limit)
     if scope == "customer":

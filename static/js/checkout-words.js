@@ -18,7 +18,8 @@ export function explain(data, inLine) {
     case "out_of_stock":
       if (data.available) return sayN(data.available, "{name}: only {n} item left. Nothing was changed.", "{name}: only {n} items left. Nothing was changed.", { name });
       return inLine ? say("{name}: none is free right now. You are in line for it by your number.", { name }) : say("{name}: none is free right now. Nothing was changed.", { name });
-    case "limit_reached": return data.sku ? (LIMITS[data.scope] ?? LIMITS.session)({ name, limit: data.limit }) : sayN(data.limit, "At most {n} item goes into one order. Please choose fewer.", "At most {n} items go into one order. Please choose fewer.");
+    // What others at the same connection hold is no limit of this shopper, and the detail says what to do.
+    case "limit_reached": return data.scope === "network" ? data.detail : data.sku ? (LIMITS[data.scope] ?? LIMITS.session)({ name, limit: data.limit }) : sayN(data.limit, "At most {n} item goes into one order. Please choose fewer.", "At most {n} items go into one order. Please choose fewer.");
     case "not_on_sale": return say("{name}: not on sale now. Please choose something else.", { name });
     case "unknown_sku": return say("{name}: no longer sold here. Please choose something else.", { name });
     case "hold_expired": return say("The time for these items ran out, and they went back to the line. You can choose again while your session lasts.");
