@@ -1,9 +1,11 @@
 """The checkout over HTTP: sessions, holds and orders of admitted shoppers, for programs."""
 
+from typing import Annotated
 from uuid import UUID, uuid4
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from checkout.api import Checkout
 from checkout.order import OrderBody, OrderRequest
@@ -17,6 +19,7 @@ from checkout.refusals import (
 from checkout.session import Session
 from checkout.sessions import SessionBody, session_body
 from inventory.hold import (
+    ITEMS_MAX,
     Basket,
     HoldBody,
     HoldRequest,
@@ -58,7 +61,7 @@ from inventory.refusals import (
 class HoldChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of PATCH: new quantities, or a later deadline."""
 
-    items: list[Item] | None = None
+    items: Annotated[list[Item], Meta(max_length=ITEMS_MAX)] | None = None
     extend: bool = False
 
 
