@@ -9,12 +9,13 @@ from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 
-from inventory.catalogue import Product, ProductBody, ProductList, Sku, SkuBody, SkuList
+from inventory.catalogue import Product, ProductBody, ProductList, Sku, SkuBody, SkuList, is_code
 from inventory.kit.doors.described import ETAG, IF_NONE_MATCH, NOT_MODIFIED, described
 from inventory.kit.doors.etags import has_seen
 from inventory.kit.doors.query import SEARCH, Flag, Text, Whole
 from inventory.kit.http import PRIVATE, encode, read_query
 from inventory.kit.limits.classes import SEARCHES, limited_as
+from inventory.kit.problem import NotFound
 from inventory.product_store import VARIANTS_SHOWN_MAX, CatalogueStore
 from inventory.sku_store import StockStore
 
@@ -107,6 +108,9 @@ class Catalogue:
         return await self._shown(key, read)
 
     async def sku(self, sku: str) -> Shown[Sku]:
+        """Return a SKU; raises `NotFound`."""
+        _require_code(sku)
+
         async def read() -> tuple[Sku, SkuBody]:
             found = await self._skus.read(sku, private=False)
             return found, found.public_body()
@@ -146,6 +150,9 @@ class Catalogue:
         return await self._skus.named(room, skus) if skus else []
 
     async def product(self, product: str) -> Shown[Product]:
+        """Return a product; raises `NotFound`."""
+        _require_code(product)
+
         async def read() -> tuple[Product, ProductBody]:
             found = await self._products.read(product, private=False)
             return found, found.public_body()
@@ -175,6 +182,12 @@ class Catalogue:
                 return
             total -= kept.size()
             del self._kept[key]
+
+
+def _require_code(text: str) -> None:
+    """Raise `NotFound` for what can be no code, so that no engine is asked for it."""
+    if not is_code(text):
+        raise NotFound
 
 
 async def _encoded(read: Callable[[], Awaitable[tuple[Found, object]]]) -> Shown[Found]:

@@ -1,5 +1,6 @@
 """The catalogue's values: SKUs, products, and what may be said of them. Pure."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, TypedDict
@@ -16,6 +17,7 @@ from inventory.pictures.picture import NAME
 # The name of a room in addresses and tokens, as the constraint `room_is_a_slug`.
 ROOM = "[a-z0-9][a-z0-9-]{0,62}"
 CODE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z"
+_CODE = re.compile(CODE)
 CURRENCY = r"^[A-Z]{3}\Z"
 # Pages show pictures of their own site alone, from no folder but the one that is named.
 PICTURE = rf"^(/static(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+|/pictures/{NAME})?\Z"
@@ -45,6 +47,11 @@ Currency = Annotated[
 ]
 Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 Units = Annotated[int, Meta(ge=0, le=LIMIT_MAX)]
+
+
+def is_code(text: str) -> bool:
+    """Say whether a text has the form of the code of a SKU or a product."""
+    return _CODE.match(text) is not None
 
 
 class NewProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

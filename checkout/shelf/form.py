@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from inventory.catalogue import CODE
+from inventory.catalogue import is_code
 from inventory.hold import ITEMS_MAX, QUANTITY_MAX, Basket
 from inventory.kit.doors.decoding import words_of
 from inventory.kit.doors.query import SEARCH, QueryString, Text
@@ -22,7 +22,6 @@ from inventory.refusals import OutOfStock
 FIELD, KEEP_FIELD, TOTAL_FIELD, CONTENT_FIELD = "quantity-", "keep-", "total-", "content-"
 # What a button of the page leads to, as a query.
 TO_FIELD = "to"
-_CODE = re.compile(CODE)
 # A field that is empty or 0 asks for nothing.
 _WHOLE = re.compile(r"[1-9][0-9]{0,3}")
 
@@ -55,7 +54,7 @@ _FIRST = Sought()
 
 
 def _read_code(text: str) -> str:
-    if text and not _CODE.match(text):
+    if text and not is_code(text):
         raise UnfitText("is a code of letters, digits, points, hyphens and underscores")
     return text
 
@@ -84,7 +83,7 @@ def chosen(form: Mapping[str, str], *, field: str = FIELD) -> dict[str, int]:
 
 def carried(query: Mapping[str, str]) -> dict[str, int]:
     """Return what an address carries as chosen on other pages, as much as one basket has."""
-    codes = {sku: units for sku, units in chosen(query).items() if _CODE.match(sku)}
+    codes = {sku: units for sku, units in chosen(query).items() if is_code(sku)}
     return dict(list(codes.items())[:ITEMS_MAX])
 
 

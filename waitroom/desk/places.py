@@ -10,6 +10,7 @@ from functools import partial
 import msgspec
 from msgspec.structs import replace
 
+from inventory.catalogue import is_code
 from inventory.kit.language.aloud import SIGNS, drawn
 from inventory.kit.problem import Busy, NotFound, Refusal
 from inventory.refusals import UnknownSku
@@ -144,6 +145,8 @@ class Places:
 
     async def choose(self, view: RoomView, ticket: Ticket, sku: str | None) -> TicketStanding:
         """Change what a shopper came for, None for anything; return where it stands then."""
+        if sku is not None and not is_code(sku):
+            raise UnknownSku
         await self._limit("choice", ticket)
         choose = partial(self._store.choose, sku=sku)
         verdict, ticket = await self._tickets.decided(view, ticket, choose)

@@ -95,9 +95,11 @@ async def test_a_choice_that_the_room_does_not_sell_is_refused_and_takes_no_numb
     await open_room(service, "other", skus={"green": 1, "grey": 1})
     await tick(service)
 
-    refusals = [await join(client, sku, sku) for sku in ("green", "nothing", "x" * 200, "ü")]
+    refusals = [
+        await join(client, sku, sku) for sku in ("green", "nothing", "x" * 200, "ü", "red\0")
+    ]
 
-    assert [(status, body["code"]) for status, body in refusals] == [(422, "unknown_sku")] * 4
+    assert [(status, body["code"]) for status, body in refusals] == [(422, "unknown_sku")] * 5
     (line,) = await execute(
         service, "SELECT tail FROM line JOIN room USING (room_id) WHERE room = 'drop'"
     )
@@ -116,7 +118,9 @@ async def test_a_choice_may_be_changed_so_often_and_moves_no_place(
 
     assert [one.get("sku") for one in told] == ["blue", None, "red"]
     assert {one["place"] for one in told} == {1}
-    assert (await choose(client, ticket, "green")).status == 422
+    for other in ("green", "red\0"):
+        refused = await choose(client, ticket, other)
+        assert (refused.status, (await refused.json())["code"]) == (422, "unknown_sku")
     again = [(await choose(client, ticket, "red")).status for _ in range(2)]
     assert again == [200, 200], "to say the same again changes nothing"
     (place,) = await execute(service, "SELECT changes FROM place")

@@ -32,7 +32,9 @@ async def test_an_unknown_room_is_not_found(client: Client) -> None:
         await refused(await client.post(f"/rooms/nowhere{path}"), 404, "not_found")
     await refused(await client.get("/check?room=nowhere"), 404, "not_found")
     await refused(await client.get("/nothing/here"), 404, "not_found")
-    await refused(await client.get("/inventory/skus/none"), 404, "not_found")
+    for code in ("none", "%00", "x" * 64):
+        for path in ("/products", "/inventory/products", "/inventory/skus"):
+            await refused(await client.get(f"{path}/{code}"), 404, "not_found")
     await refused(await client.get("/inventory/skus?q=%00"), 400, "bad_request")
     await refused(await client.get("/inventory/skus?limit=0"), 400, "bad_request")
 

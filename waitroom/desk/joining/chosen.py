@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from inventory.catalogue import is_code
 from inventory.kit.batcher import BatcherByRoom
 from inventory.kit.problem import Refusal
 from inventory.refusals import UnknownSku
@@ -13,7 +14,6 @@ from waitroom.store.line_store import LineStore
 # What was looked up is believed for this long, at most so many names at once.
 FRESH_S = 5.0
 KEPT_MAX = 10_000
-SKU_LENGTH_MAX = 63
 
 
 class Chosen:
@@ -30,7 +30,7 @@ class Chosen:
         """Return the id of the SKU that a shopper names, None for none; raises `UnknownSku`."""
         if not sku:
             return None
-        if len(sku) > SKU_LENGTH_MAX:
+        if not is_code(sku):
             raise UnknownSku
         wanted = view.rules.room_id, sku
         fresh_until, sku_id = self._kept.get(wanted, (0.0, 0))

@@ -1,15 +1,12 @@
 """The SKU that a shopper comes for."""
 
-import re
 from contextlib import suppress
 
 from inventory.api import Catalogue
-from inventory.catalogue import CODE
+from inventory.catalogue import is_code
 from inventory.kit.problem import NotFound
 from waitroom.desk.standing import TicketStanding
 from waitroom.web.waiting.shown import WantedSku, named_by
-
-_IS_CODE = re.compile(CODE)
 
 
 async def wanted_by(
@@ -18,7 +15,7 @@ async def wanted_by(
     """Return what the shopper comes for: the address says it, or the ticket names it."""
     named = named_by(standing)
     for sku, asked in ((asked_for, True), (named, False)):
-        if not sku or (asked and sku == named) or not _IS_CODE.match(sku):
+        if not sku or (asked and sku == named) or not is_code(sku):
             continue
         # From the cache: however many come from a product's page, it is a query a second.
         with suppress(NotFound):
