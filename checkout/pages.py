@@ -266,7 +266,14 @@ class CheckoutPages:
 
     @limited_as(HOLDS)
     async def extend(self, request: web.Request) -> web.Response:
-        return await self._change(request, self._checkout.holds.extend)
+        """Move a hold's deadline, once for each page that offers it: a second click is a repeat."""
+        form = await read_form(request)
+
+        async def extend(session_id: int, hold_id: UUID) -> None:
+            key = idempotency_uuid(f"{form_key(form)} {hold_id}")
+            await self._checkout.holds.extend(session_id, hold_id, key=key)
+
+        return await self._change(request, extend)
 
     async def _change(self, request: web.Request, change: Any) -> web.Response:
         session, hold_id = await self._named(request)

@@ -4,18 +4,23 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestClient
 from browsers import look_again, take_a_mug
 from playwright.async_api import Page, expect
 from programs import Site, all_know
-from support import execute, open_room
+from shop import hold, open_gate, sessions_in
+from support import admitted, authorization, execute, open_room, tick
 
 from waitroom.run.app import Service
 
 # The end of the hold, as the server sent it with the page.
 DEADLINE = """fetch("/checkout/session?room=drop").then((one) => one.json())
     .then((session) => session.holds[0].expires_at)"""
+# The mark of an internet connection that several shoppers share.
+CONNECTION = b"network1"
 # A room that sells nothing says none of this.
 SHOPPING = re.compile(r"checkout|to shop|items", re.IGNORECASE)
 
@@ -100,6 +105,58 @@ async def test_a_shopper_who_pays_too_soon_waits_a_moment_and_notices_nothing(
     await page.locator("#pay-button").click()
 
     await page.wait_for_url("**/checkout/orders/*")
+
+
+@pytest.mark.parametrize("script", [True, False])
+async def test_a_shopper_at_a_full_connection_is_told_of_the_connection_and_of_no_limit_of_theirs(
+    service: Service, site: Site, pages: Pages, *, script: bool
+) -> None:
+    await open_gate(service, skus={"mug": 50}, limit=50)
+    await all_know(site)
+    for session, mugs in zip(
+        await sessions_in(service, 2, network=CONNECTION), (8, 2), strict=True
+    ):
+        await hold(service, session, mug=mugs)
+    page = await pages(java_script_enabled=script)
+    await page.goto(f"{site.url}/rooms/drop")
+    if not script:
+        await page.locator("#join").click()
+    await page.locator("#enter").click()
+    await page.wait_for_url("**/checkout?room=*")
+    await execute(service, "UPDATE admission SET network = $1 WHERE number = 3", CONNECTION)
+
+    await page.locator('[name="quantity-mug"]').fill("4")
+    await page.locator("#hold-button").click()
+
+    told = page.locator("#hold-problem")
+    await expect(told).to_contain_text("Shoppers at your internet connection hold many items")
+    await expect(told).not_to_contain_text("for each shopper")
+
+
+async def test_a_second_click_for_more_time_is_a_repeat(
+    service: Service, client: TestClient[Any, Any]
+) -> None:
+    await open_room(service, skus={"mug": 3}, hold_extensions_max=2)
+    await tick(service)
+    shopper = await admitted(client)
+    held = (await (await shopper.hold(mug=1)).json())["hold_id"]
+    headers = {**authorization(shopper.session), "Accept": "text/html"}
+
+    async def extend() -> int:
+        """Load the page, and press its button twice; return how often it may be pressed yet."""
+        page = await (await client.get("/checkout?room=drop", headers=headers)).text()
+        form = re.search(r'<form[^>]*id="extend-form"[^>]*>(.*?)</form>', page)
+        assert form is not None
+        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form[1]))
+        for _ in range(2):
+            answer = await client.post(
+                "/checkout/extend?room=drop", data=fields, headers=headers, allow_redirects=False
+            )
+            assert answer.status == 303
+        path = f"/checkout/holds/{held}"
+        return int((await (await client.get(path, headers=headers)).json())["extensions_left"])
+
+    assert [await extend(), await extend()] == [1, 0]
 
 
 async def test_a_room_without_stock_lets_through_and_offers_nothing(
