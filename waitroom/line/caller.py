@@ -37,6 +37,7 @@ from waitroom.line.policy import (
     CallResult,
     Decision,
     Expected,
+    Guaranteed,
     PolicyInput,
 )
 from waitroom.line.snapshot import LineSnapshot, RoomSnapshot, Stock
@@ -295,6 +296,7 @@ class Caller:
             session_s=rules.session_s,
             hold_s=rules.hold_s,
             units_max=rules.units_max,
+            promised=rules.units_promised if rules.policy == Guaranteed.name else 0,
         )
         return self._demand
 

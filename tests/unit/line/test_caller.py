@@ -217,3 +217,19 @@ def test_a_forecast_that_is_too_old_says_so_in_the_document() -> None:
     assert fresh.figures_at is None
     assert old.figures_at == START + timedelta(seconds=200)
     assert [row.place for row in old.lines[0].table] == [row.place for row in fresh.lines[0].table]
+
+
+@pytest.mark.parametrize(("policy", "promises"), [("guaranteed", True), ("expected", False)])
+def test_what_was_bought_tells_a_new_leader_something_where_calls_promised_it(
+    *, policy: str, promises: bool
+) -> None:
+    """Nothing is free when the leader takes office, and nothing says whether it was before."""
+    caller = Caller()
+    rules = replace(RULES, policy=policy, units_max=4)
+    room = room_at(200, units=0, held=5, rules=rules)
+
+    caller.learn(Reading(room=room, closed=bought(100, units=1)))
+
+    assert caller.outlook is not None
+    assert (caller.outlook.hold_share > 0.9) == promises
+    assert (caller.outlook.units_mean < 1.2) == promises

@@ -288,6 +288,21 @@ def test_a_new_leader_knows_from_the_past_what_its_predecessor_saw() -> None:
     assert after.askers_mean == pytest.approx(before.askers_mean, rel=0.25)
 
 
+def test_a_new_leader_knows_what_was_taken_where_each_call_promised_something() -> None:
+    """Nothing is free there, and who took what they were promised has no promise any more."""
+    courses = crowd(600)
+    old, new = Demand(promised=1), Demand(promised=1)
+    watch(old, courses, until=600.0)
+
+    journeys = [c.at(600.0) for c in courses]
+    open_ = [replace(j, promised=0 if j.units_held else 1) for j in journeys if j.state not in OVER]
+    new.observe(600.0, open_, [j for j in journeys if j.state in OVER], units_free=0)
+
+    before, after = old.outlook(600.0), new.outlook(600.0)
+    assert after.hold_share == pytest.approx(before.hold_share, abs=0.08)
+    assert after.units_mean == pytest.approx(before.units_mean, abs=0.05)
+
+
 def test_ticks_may_be_left_out() -> None:
     courses = crowd(600)
     steady, seldom = Demand(), Demand()
@@ -341,6 +356,32 @@ def test_who_found_nothing_and_is_called_again_is_not_disappointed_twice() -> No
     assert (before.called, before.disappointed) == (1, 1)
     assert (hopeful.called, hopeful.disappointed) == (1, 0)
     assert (demand.outlook(220.0).called, demand.outlook(220.0).disappointed) == (1, 1)
+
+
+def test_what_was_refused_before_a_second_call_says_nothing_about_this_one() -> None:
+    """The database keeps the refusal with the shopper who stayed for what comes back."""
+    demand = Demand()
+    asked = {"refused": True, "missed_sku": 3}
+    demand.observe(10.0, [inside(7, **asked)], [], units_free=0)
+    demand.observe(60.0, [], [inside(7, state="ended", ended_at=60.0, **asked)], units_free=0)
+
+    again = inside(7, state="called", called_at=199.0, **asked)
+    demand.observe(200.0, [again], [], units_free=0)
+    called_again = demand.outlook(200.0)
+    came = replace(again, state="claimed", claimed_at=205.0)
+    demand.observe(206.0, [came], [], units_free=0)
+    demand.observe(207.0, [], [], units_free=5)
+    demand.observe(208.0, [replace(came, promised=1)], [], units_free=5)
+    inside_again = demand.outlook(208.0)
+    demand.observe(300.0, [], [replace(came, state="ended", ended_at=290.0)], units_free=5)
+
+    for outlook in (called_again, inside_again):
+        assert (outlook.refused, outlook.disappointed) == (1, 0)
+        assert (outlook.crowd.refused, outlook.crowd.missed) == (0, {})
+    assert called_again.crowd.called == {1: 1}
+    assert inside_again.crowd.promised_inside == {3: 1}
+    # This one still has nothing.
+    assert demand.outlook(300.0).disappointed == 1
 
 
 def test_a_claim_of_an_earlier_call_is_none_of_this_one() -> None:

@@ -28,7 +28,6 @@ from waitroom.line.forecast.learning.rates import (
     AT_RISK,
     FADE,
     PRIOR_SHOPPERS,
-    LifeTable,
     Rates,
     Stage,
     Units,
@@ -47,7 +46,7 @@ class Demand:
     `units_max` is the most units that one session can take, None if there is no limit. The three
     deadlines are the room's rules. Shoppers act at deadlines, so rates change there. `fade` is how
     much more each outcome weighs than the one before. `known` gives the true habits to a learner
-    that need not learn them, as in a rehearsal.
+    that need not learn them, as in a rehearsal. `promised` are the units that each call promises.
     """
 
     claim_window_s: float = 120.0
@@ -56,6 +55,7 @@ class Demand:
     units_max: int | None = None
     fade: float = FADE
     imagined_shoppers: float = PRIOR_SHOPPERS
+    promised: int = 0
     known: Callable[[], Habits] | None = None
     called: int = 0
     refused: int = 0
@@ -103,13 +103,14 @@ class Demand:
         session_s: float,
         hold_s: float,
         units_max: int | None,
+        promised: int,
     ) -> None:
         """Apply the current rules; the observations stay."""
         deadlines = (claim_window_s, session_s, hold_s, None)
         for stage, deadline in zip(AT_RISK, deadlines, strict=True):
             self.rates[stage].move_deadline(deadline)
         self.units.limit(units_max)
-        self.units_max = units_max
+        self.units_max, self.promised = units_max, promised
 
     def observe(
         self,
@@ -198,7 +199,7 @@ class Demand:
 
     def _close(self, journey: Journey, seen: Seen) -> None:
         self._open.pop(journey.admission_id, None)
-        disappointed = seen.refused and not journey.has_held
+        disappointed = (seen.refused or seen.disappointed_before) and not journey.has_held
         self._over[journey.admission_id] = journey.called_at, disappointed
         self.late.missed += seen.stage is Stage.CALLED
         self._disappointed_over += disappointed
@@ -223,16 +224,20 @@ class Demand:
                 Stage.CALLED,
                 since=journey.called_at,
                 until=journey.called_at,
-                promised=journey.promised,
+                # Whoever was first seen with a hold has taken up the promise by then.
+                promised=max(journey.promised, self.promised),
+                disappointed_before=disappointed,
             )
             self._open[journey.admission_id] = seen
         stage, dropped = standing(journey, over=over)
-        # For who has a promise something is there, although nothing is for others.
+        if not journey.came_in:
+            seen.refused_before = journey.refused
+        # For a shopper with a promise something is there, although nothing is for others.
         to_be_had = to_be_had or seen.promised > 0
         # A refusal says something about a shopper only while no SKU of the room was left. A shopper
         # who was refused one SKU while others were left does not become one who found nothing.
         in_vain = seen.refused or not (to_be_had or seen.missed)
-        refused = journey.refused and in_vain
+        refused = journey.refused and in_vain and not seen.refused_before
         self.refused += refused and not seen.refused
         seen.refused, seen.named = refused, journey.named
         self._come_to(seen, stage, journey, now, to_be_had=to_be_had)
@@ -271,7 +276,8 @@ class Demand:
         Otherwise a shop whose favourite is gone would look like a crowd without interest.
         """
         inside = seen.stage is Stage.INSIDE and not seen.over
-        if not inside or seen.missed or seen.refused or journey.missed_sku is None:
+        counted = seen.missed or seen.refused or seen.refused_before
+        if not inside or counted or journey.missed_sku is None:
             return
         self._leave(seen, now, on=True, to_be_had=to_be_had)
         seen.missed = True
@@ -340,7 +346,7 @@ class Demand:
             askers_mean=mean,
             askers_var=var,
             ask_share=claim.share * hold.share,
-            ask_doubt=_doubt(claim) + _doubt(hold),
+            ask_doubt=claim.doubt + hold.doubt,
             askers_guess=hypot(own[0], own[1] + later),
             ask_guess=hypot(claim.guess[0] * hold.share, claim.share * hold.guess[0]),
             units_mean=habits.units_mean,
@@ -361,7 +367,7 @@ class Demand:
             # A payment that fails leaves its hold open, so the hold may be paid later: a geometric
             # series of attempts.
             pay_share=pay.share * settle.share / (1 - pay.share * (1 - settle.share)),
-            pay_doubt=_doubt(pay) + (pay.guess[0] / pay.share) ** 2,
+            pay_doubt=pay.doubt + (pay.guess[0] / pay.share) ** 2,
             latecomers=self.late.to_come,
             crowd=crowd,
             tables=tables,
@@ -389,8 +395,3 @@ class Demand:
                 units[age] += self._units[cohort]
                 crowd.holders += people
         return crowd
-
-
-def _doubt(table: LifeTable) -> float:
-    """Return the relative variance of a stage's share, given how many shoppers were seen."""
-    return (1 - table.share) / (table.share * table.weight)

@@ -124,7 +124,9 @@ class Seen:
     """The counted part of a journey: its stage, since when, and up to which moment.
 
     `over` says that it dropped out or bought; it may hold again. `refused` says that it asked while
-    nothing was left, `missed` that it asked for a SKU that was gone while others were left. `last`
+    nothing was left, `missed` that it asked for a SKU that was gone while others were left.
+    `refused_before` says that it was refused after an earlier call: the database keeps that, and
+    does not tell of another refusal. `disappointed_before` says that it found nothing then. `last`
     is the record that was counted last. `among` is the cohort that it is counted in.
     """
 
@@ -135,6 +137,8 @@ class Seen:
     over: bool = False
     refused: bool = False
     missed: bool = False
+    refused_before: bool = False
+    disappointed_before: bool = False
     promised: int = 0
     units: int = 0
     named: int | None = None

@@ -229,6 +229,11 @@ class LifeTable:
         """Return the share of all shoppers in this stage that goes on."""
         return self.reach[0]
 
+    @property
+    def doubt(self) -> float:
+        """Return the relative variance of that share, given how many shoppers were seen."""
+        return (1 - self.share) / (self.share * self.weight)
+
     def chance(self, age: float) -> float:
         """Return the chance that a shopper of this age in the stage ever goes on."""
         return self._at(age, self.reach)
