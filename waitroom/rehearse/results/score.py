@@ -1,7 +1,8 @@
 """The accuracy of the published figures: the waits' bands, and the chances by tenths. Pure.
 
-`reports.fairness.forecast` asks the same questions of a real sale, from the log alone. A rehearsal
-also knows what a shopper would have found who never came.
+`reports.fairness.forecast` asks the same questions of a real sale. A rehearsal also knows what a
+shopper would have found who never came, or was passed by, and what was left beside a SKU that was
+gone.
 """
 
 from collections.abc import Iterable, Mapping

@@ -56,9 +56,9 @@ class CallCounts:
 
     `claimed` came in. `no_shows` were called and did not come, or not yet. `came_back` missed a
     call, or stayed for returned units, and came back to be called again. `left_waiting` gave up
-    before their call, `left_later` after it. `found_nothing` came in, asked for units when none
-    were left, and never held any. `passed_over` are numbers that the line passed without calling
-    them and without a known reason; there must be none.
+    before their call, `left_later` after it. `found_nothing` came in, asked for something of which
+    nothing was left, and never held anything. `passed_over` are numbers that the line passed
+    without calling them and without a known reason; there must be none.
     """
 
     called: int = 0
