@@ -13,6 +13,7 @@ from support import Shopper, authorization, execute, open_room, shift_clock, tic
 from inventory.hold_store import Placed
 from inventory.kit.problem import Refusal
 from inventory.refusals import OutOfStock
+from waitroom.line.forecast.learning.demand import Demand
 from waitroom.line.ticket import Ticket
 from waitroom.run.app import Service
 
@@ -392,6 +393,38 @@ async def _called(service: Service) -> list[int]:
         service, "SELECT number FROM admission WHERE state = 'called' ORDER BY number"
     )
     return [row["number"] for row in rows]
+
+
+async def test_who_was_refused_and_is_called_again_may_still_ask(service: Service) -> None:
+    await open_room(service, skus={"mug": 1}, seats_max=9, session_s=60, hold_s=200, policy="rate")
+    first, second = await sessions_in(service, 2)
+    lucky = await hold(service, first, mug=1)
+    assert gone(await ask(service, wish(second, mug=1)))
+    assert await returns(service, 2) == "waits"
+    await shift_clock(service, 130)
+    await service.office.end_due(100)
+    await service.holds.release(first, lucky)
+    await service.office.end_due(100)
+    await tick(service)
+    (room,) = await execute(service, "SELECT room_id FROM room")
+    (row,) = await execute(
+        service, "SELECT line_id, number, ticket_id FROM admission WHERE number = 2"
+    )
+    demand = Demand()
+
+    for came_in in (False, True):
+        if came_in:
+            await service.lines.claim([Ticket(**dict(row))])
+        reading = await service.office.all_journeys(room["room_id"])
+        assert reading is not None
+        (again,) = (one for one in reading.changed if one.admission_id == second)
+        demand.observe(reading.room.shopper_s, reading.changed, reading.closed, units_free=1)
+        crowd = demand.outlook(reading.room.shopper_s).crowd
+
+        # The database keeps what happened after the first call.
+        assert (again.came_in, again.refused, again.missed_sku is None) == (came_in, True, False)
+        assert (crowd.called.total(), crowd.inside.total()) == (not came_in, came_in)
+        assert (crowd.refused, crowd.missed.total()) == (0, 0)
 
 
 async def test_who_bought_or_left_does_not_stay_for_returns(service: Service) -> None:
