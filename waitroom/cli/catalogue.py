@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from inventory.catalogue_import_store import CatalogueImportStore, Report, Source
 from inventory.kit.database import Pool
-from waitroom.cli.options import NOTE, plainly, settings_options, with_pool
+from waitroom.cli.options import NOTE, OUTPUT_FILE, plainly, settings_options, with_pool
 
 MEMORY_BYTES_MAX = 1024 * 1024
 
@@ -86,7 +86,7 @@ def catalogue_import(
 @click.argument("room")
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OUTPUT_FILE,
     help="The file to write; default: standard output.",
 )
 @plainly

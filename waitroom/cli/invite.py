@@ -20,6 +20,7 @@ from waitroom.admin.rooms.people_csv import (
 from waitroom.cli.options import (
     MOMENT,
     NOTE,
+    OUTPUT_FILE,
     WholeNumber,
     fail,
     load_for,
@@ -45,7 +46,7 @@ from waitroom.store.invitation_store import InvitationStore
 @click.option("--note", type=NOTE, default="", help="A note for the operators, beside the batch.")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OUTPUT_FILE,
     help="A new file that only you can read; default: standard output.",
 )
 @plainly

@@ -164,6 +164,9 @@ class WholeNumber(click.IntRange):
             self.fail(f"{value!r} is not a whole number in digits alone", param, ctx)
         return super().convert(value, param, ctx)
 
+    def _describe_range(self) -> str:
+        return "" if self.min is None and self.max is None else super()._describe_range()
+
 
 class DecimalNumber(click.FloatRange):
     """A finite number with digits and a point alone."""
@@ -176,7 +179,17 @@ class DecimalNumber(click.FloatRange):
         return super().convert(value, param, ctx)
 
 
+class OutputFile(click.Path):
+    """A file to write. To `Path` an empty name, as of a variable without a value, is the folder."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not value:
+            self.fail("an empty name is no file", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 MOMENT = MomentType()
+OUTPUT_FILE = OutputFile(dir_okay=False, path_type=Path)
 # A reason or a note.
 NOTE = TextType(read_note)
 WHOLE = WholeNumber()

@@ -73,7 +73,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     admin_port: Port = 0
     public_url: str = ""
     workers: Count = 2
-    data_dir: str = msgspec.field(default_factory=_default_data_dir)
+    data_dir: Annotated[str, Meta(min_length=1)] = msgspec.field(default_factory=_default_data_dir)
     postgres_url: str = EMBEDDED
     postgres_owner_url: str = ""
     postgres_connections_max: Annotated[int, Meta(ge=2, le=10_000)] = 8

@@ -22,6 +22,7 @@ BAD = [
     (["stock", "check", "--postgres-url", NO_ENGINE, "--valkey-url", ""], "valkey_url begins with"),
     (["stock", "check", "--postgres-url", NO_ENGINE], "no PostgreSQL listens"),
     (["keygen", "--data-dir", "/proc/nope"], "cannot use /proc/nope"),
+    (["migrate", "--data-dir", ""], "length >= 1 - at `$.data_dir`"),
     (["rehearse", "small", "--seeds", "9" * 5000], "neither a number of seeds"),
     (["rehearse", "small", "--seeds", "\uff12"], "neither a number of seeds"),
     (["rehearse", "small", "--policy", f"rate:{'9' * 400}/s"], "is not key=value"),
@@ -54,6 +55,9 @@ BAD = [
     (["room", "public-value", "drop", "\x1b[2J"], "control characters"),
     (["room", "public-value", "drop", "x" * 501], "at most 500"),
     (["room", "invite", "drop", "--count", "1_0"], "whole number in digits"),
+    (["room", "invite", "drop", "--out", ""], "an empty name is no file"),
+    (["catalogue", "export", "drop", "--output", ""], "an empty name is no file"),
+    (["backup", ""], "an empty name is no file"),
 ]
 
 

@@ -120,6 +120,16 @@ def test_every_command_and_option_says_what_it_is_for() -> None:
     assert unfinished == []
 
 
+def test_no_help_tells_of_a_bound_that_there_is_not() -> None:
+    told = [
+        path
+        for path, command in every_command(main, "waitroom")
+        if "None" in command.get_help(click.Context(command, terminal_width=200))
+    ]
+
+    assert told == []
+
+
 def test_a_reader_that_has_read_enough_is_no_failure_of_an_engine() -> None:
     @plainly
     def command() -> None:

@@ -10,7 +10,7 @@ import click
 
 from inventory.kit.database import open_pool
 from waitroom.cli.copies.dump import dump, load
-from waitroom.cli.options import beside_up, fail, load_for, plainly, settings_options
+from waitroom.cli.options import OUTPUT_FILE, beside_up, fail, load_for, plainly, settings_options
 from waitroom.cli.up import prepare_database, with_engines
 from waitroom.line.state import RoomState, decode_state
 from waitroom.run.settings import Settings
@@ -40,7 +40,7 @@ class _Server:
 
 @click.command()
 @settings_options
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=OUTPUT_FILE)
 @plainly
 def backup(file: Path, config: Path | None, **overrides: Any) -> None:
     """Copy the database into FILE, as of one moment; a sale may go on meanwhile."""
