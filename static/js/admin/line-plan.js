@@ -1,5 +1,6 @@
 import { addressOf } from "../api.js";
 import { $, admin, inRoom, room, tell } from "./api.js";
+import { ofHundred } from "./fields.js";
 import { facts, isNew, say } from "./line-parts.js";
 import { plural } from "../format.js";
 import { momentOf } from "../moment.js";
@@ -63,7 +64,7 @@ function draw({ draw: lines }) {
 
 /** @param {any} now */
 function calling({ policy, settings }) {
-  const most = Math.round(settings.disappointed_max * 10000) / 100;
+  const most = ofHundred(settings.disappointed_max);
   return {
     expected: most ? `As many as the stock can serve: of 100 people called, at most ${most} ${most === 1 ? "finds" : "find"} nothing.` : "As many as the stock can serve: no called shopper is expected to find nothing.",
     guaranteed: "Only when a unit is set aside: every called shopper who comes in time finds one.",

@@ -1,7 +1,7 @@
 import { plural } from "../format.js";
 import { momentOf, readMoment, setMoment, watchMoment } from "../moment.js";
 import { $, admin, inRoom, refuse, signIn, tell, told } from "./api.js";
-import { clearField } from "./fields.js";
+import { clearField, ofHundred } from "./fields.js";
 import { drawName, drawState, keepLooking } from "./frame.js";
 
 const LOOK_MS = 3000;
@@ -24,7 +24,7 @@ const KINDS = {
   number: asNumber,
   seconds: { ...asNumber, say: (value) => `${plural(value, "second")}${value >= 60 ? ` (${exactly(value)})` : ""}` },
   limit: asText((value) => (value == null ? "" : String(value)), (text) => (text === "" ? null : Number(text)), (value) => (value == null ? "no limit" : String(value))),
-  percent: asText((value) => String(Math.round(value * 10000) / 100), (text) => Number((Number(text) / 100).toPrecision(6))),
+  percent: asText((value) => String(ofHundred(value)), (text) => Number((Number(text) / 100).toPrecision(6))),
   flag: asText((value) => (value ? "yes" : "no"), (text) => text === "yes", (value) => (value ? "Yes" : "No")),
   moment: { write: setMoment, read: (field) => readMoment(field) || null, has: (field, value) => readMoment(field) === (value ?? ""), say: (value) => (value ? momentOf(value) : "none") },
 };

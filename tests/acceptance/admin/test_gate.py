@@ -110,6 +110,42 @@ async def test_an_operator_sets_the_gate_on_the_screen(
     await _renew_and_end(service, page)
 
 
+async def test_a_refusal_stands_in_plain_words_at_the_line_that_it_is_about(
+    service: Service, site: Site, pages: Pages
+) -> None:
+    await open_room(service)
+    await all_know(site, "drop", status=None)
+    await service.operators.add("night", role="operator", password=PASSWORD)
+    page = await pages()
+    await sign_in_on_screen(page, site.url, "night")
+    await page.goto(f"{site.url}/admin/screens/drop/line")
+    form, lines = page.locator("#gate-form"), page.locator("#gate-triggers > li")
+    addresses = form.get_by_label("Addresses that shoppers may return to")
+
+    await addresses.fill("https://shop.example\nshop.example")
+    for path in ("/checkout", "/basket"):
+        await form.get_by_role("button", name="Add a line").click()
+        await lines.last.get_by_label("Path").fill(path)
+    await lines.last.get_by_label("Cookie").fill("two words")
+    told = []
+    for mend in (
+        addresses.fill("https://shop.example"),
+        lines.last.get_by_label("Cookie").fill("basket"),
+    ):
+        await form.get_by_role("button", name="Save the gate").click()
+        await expect(form.locator(".at-field")).to_be_visible()
+        told.append(await form.locator(".at-field").inner_text())
+        at = await form.locator("[aria-invalid]").get_attribute("name")
+        told.append(f"{at} {await lines.last.locator('[aria-invalid]').count()}")
+        await mend
+    await form.get_by_role("button", name="Save the gate").click()
+    await expect(page.locator("#gate-told .status")).to_have_text("The gate was saved.")
+
+    assert [one.partition(":")[0] for one in told[::2]] == ["Line 2", "Line 2"]
+    assert not [one for one in told if "$" in one or "`" in one]
+    assert told[1::2] == ["return_addresses 0", "cookie 1"]
+
+
 async def _speak_to_a_site(service: Service, page: Page) -> None:
     """Let the room speak KnownUser to a site: refused at a field, then saved, with its keys."""
     form, keys = page.locator("#site-form"), page.locator("#site-dialog")

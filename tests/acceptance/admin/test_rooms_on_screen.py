@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
+import pytest
 from aiohttp.test_utils import TestClient
 from browsers import check_page
 from playwright.async_api import Page, expect
@@ -224,3 +225,30 @@ async def test_a_copy_has_the_rules_lanes_profiles_and_sellers_of_its_room(
     other = {"room": "usd", "name": "Usd", "currency": "USD", "copy_of": "drop"}
     assert (await make(**other, with_goods=True))[1]["field"] == "currency"
     assert (repeated[0], repeated[1]["field"]) == (400, "room")
+
+
+async def test_a_share_is_shown_with_every_digit_that_is_in_force(
+    service: Service, site: Site, pages: Pages
+) -> None:
+    await open_room(service, policy="expected", disappointed_max=0.00125)
+    await all_know(site, "drop", status=None)
+    await service.operators.add("night", role="operator", password=PASSWORD)
+    page = await pages()
+    await sign_in_on_screen(page, site.url, "night")
+    await page.goto(f"{site.url}/admin/screens/drop/line")
+    await expect(page.locator("#plan")).to_contain_text("at most 0.125 find nothing")
+    await page.goto(f"{site.url}/admin/screens/drop/rules")
+    share, apply = page.locator("#disappointed_max"), page.locator("#rules-save")
+    await expect(share).to_have_value("0.125")
+
+    await share.fill("0.0001")
+    await apply.click()
+    await expect(page.locator("#rules-told")).to_have_text("The rules were applied.")
+    await expect(share).to_have_value("0.0001")
+    await expect(page.locator("#pending-word")).to_have_text("")
+    await share.fill("0.00015")
+    await apply.click()
+    await expect(page.locator("#disappointed_max-problem")).to_contain_text("0.0002")
+
+    (room,) = await execute(service, "SELECT disappointed_max FROM room")
+    assert room["disappointed_max"] == pytest.approx(1e-6)

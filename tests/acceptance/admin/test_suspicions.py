@@ -52,7 +52,16 @@ async def test_a_network_that_drops_its_baskets_stands_out_and_is_sent_away(
     other = await client.post("/admin/rooms/drop/revocations", json=body, headers=headers)
     body["confirm"] = 6
     done = await client.post("/admin/rooms/drop/revocations", json=body, headers=headers)
+    strange = [
+        await (
+            await client.post(f"/admin/rooms/drop/{path}", json=body | said, headers=headers)
+        ).json()
+        for path in ("revocations", "networks-behind")
+        for said in ({"network": "10.0.0.0/8"}, {"network": f"{FARM.hex()}\n"})
+    ]
 
+    assert {one["field"] for one in strange} == {"network"}
+    assert all("a network's hash" in one["detail"] for one in strange)
     assert (farm["network"], farm["signals"]) == (FARM.hex(), ["unpaid"])
     assert {name: farm[name] for name in ("sessions", "inside", "held", "paid", "unpaid")} == {
         "sessions": 6, "inside": 6, "held": 2, "paid": 0, "unpaid": 12,

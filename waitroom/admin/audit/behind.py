@@ -15,7 +15,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from inventory.kit.doors.client_address import network_around, parse_address
-from inventory.kit.doors.decoding import decoder
+from inventory.kit.doors.decoding import decoder, grammar
 from inventory.kit.doors.described import described
 from inventory.kit.doors.texts import Reason
 from inventory.kit.http import json_response, read_body
@@ -28,7 +28,9 @@ from waitroom.desk.tickets import Tickets
 from waitroom.refusals import SaleEnded
 from waitroom.store.place_store import PlaceStore
 
-HASH_PATTERN = "^[0-9a-f]{16}$"
+NetworkHash = Annotated[
+    str, grammar(r"^[0-9a-f]{16}\Z", "It is a network's hash, as the list of suspicions has it")
+]
 _HASH = re.compile("[0-9a-f]{16}")
 ADDRESS_LENGTH_MAX = 60
 
@@ -53,7 +55,7 @@ class PutBehind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """The body of POST: a network by its hash, or any address in it, and why."""
 
     reason: Reason
-    network: Annotated[str, Meta(pattern=HASH_PATTERN)] | None = None
+    network: NetworkHash | None = None
     address: Annotated[str, Meta(min_length=1, max_length=ADDRESS_LENGTH_MAX)] | None = None
 
 

@@ -23,6 +23,7 @@ from inventory.kit.problem import BadRequest, Refusal
 from inventory.refusals import ChangedMeanwhile, RoomArchived
 from waitroom.admin.accounts.guard import Guard
 from waitroom.admin.accounts.sign_in import Operator
+from waitroom.admin.audit.behind import NetworkHash
 from waitroom.desk.board import Board, RoomView
 from waitroom.refusals import SaleEnded
 from waitroom.store.place_store import NetworkOnFile, PlaceStore, Signal
@@ -73,7 +74,7 @@ class ManyRevoked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     reason: Note
     confirm: Annotated[int, Meta(ge=1, le=REVOKED_MAX)]
-    network: Annotated[str, Meta(pattern="^[0-9a-f]{16}$")] | None = None
+    network: NetworkHash | None = None
     places: Annotated[list[PlaceNamed], Meta(min_length=1, max_length=REVOKED_MAX)] | None = None
 
 
