@@ -21,7 +21,7 @@ const isAhead = (at) => at != null && new Date(at) > new Date();
 
 /** @param {any} now */
 function doors({ status, doors_at: at, settings }) {
-  if (!BEFORE_OPENING.includes(status)) return at ? `Opened ${momentOf(at)}.` : "";
+  if (!BEFORE_OPENING.includes(status)) return isAhead(at) ? "Opened with the sale." : at ? `Opened ${momentOf(at)}.` : "";
   const then = "people get places, and no one is called before the sale opens.";
   if (isAhead(at)) return `${momentOf(at)}: from then on ${then}`;
   if (status === "before_opening") return `Open${at ? ` since ${momentOf(at)}` : ""}: ${settings.order_by === "draw" ? "people enter the draw, and no one is called before the sale opens." : then}`;

@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from shop import shoppers_came_and_went
 from signing_in import sign_in
-from support import execute, open_room, tick
+from support import eventually, execute, open_room, tick
 
 from waitroom.admin.live.streams import OF_OPERATOR_MAX
 from waitroom.run.app import Service
@@ -96,6 +96,30 @@ async def test_the_figures_of_now_come_with_alerts_and_a_forecast(
     told = [datetime.fromisoformat(now["sell_out"][name]) for name in ("as_of", "from", "to")]
     assert [(moment - told[0]).total_seconds() for moment in told] == [0, 600, 1200]
     assert now["row"]["figures"]["waiting"] == 9
+
+
+async def test_neither_alert_nor_forecast_outlives_the_state_that_it_was_made_in(
+    service: Service, client: Client
+) -> None:
+    await open_room(service, skus={"mug": 5}, seats_max=0)
+    await service.controller.beat()
+    who = await sign_in(service, client, "admin")
+    await past_rows(service, 24, seats_max="0", sell_out_low_s="6", sell_out_high_s="12")
+
+    before = await read(client, who, "live")
+    body = {"confirm": "drop", "reason": "over"}
+    ended = await client.post("/admin/rooms/drop/close", json=body, headers=who)
+
+    async def over() -> Any:
+        now = await read(client, who, "live")
+        return now["status"] == "ended" and now
+
+    after = await eventually(over)
+
+    assert [alert["code"] for alert in before["alerts"]] == ["nobody_let_in"]
+    assert before["sell_out"] is not None
+    assert ended.status == 200
+    assert (after["alerts"], after["sell_out"]) == ([], None)
 
 
 async def test_a_stream_sends_the_figures_and_their_number_is_bounded(

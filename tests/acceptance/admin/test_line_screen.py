@@ -292,6 +292,18 @@ async def test_times_and_order_are_told_in_words_and_lead_to_where_they_are_chan
     }
 
 
+async def test_a_room_that_opened_before_its_doors_tells_of_no_opening_to_come_as_past(
+    service: Service, site: Site, pages: Pages
+) -> None:
+    await open_room(service, opens_at="2120-06-01T12:00:00Z", doors_at="2120-06-01T11:00:00Z")
+    page = await pages(viewport=DESK, timezone_id="UTC")
+
+    await enter(page, site, service, "operator", "drop")
+
+    await expect(page.locator("#plan")).to_contain_text("Opened with the sale.")
+    await expect(page.locator("#plan")).not_to_contain_text("2120")
+
+
 async def test_a_draw_that_waits_for_its_public_value_leads_to_where_it_is_entered(
     service: Service, site: Site, pages: Pages
 ) -> None:

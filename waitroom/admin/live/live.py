@@ -22,7 +22,7 @@ from waitroom.admin.live.series import RoomSeries, SeriesRow, asked_for, row_bod
 from waitroom.admin.live.streams import Streams, send_events
 from waitroom.admin.rooms.answers import OperatorRoom
 from waitroom.desk.board import Board
-from waitroom.line.control.alerts import LOOKS_BACK, Alert, alerts
+from waitroom.line.control.alerts import FRESH, LOOKS_BACK, Alert, alerts
 from waitroom.line.control.moment import Moment
 from waitroom.refusals import NothingToRehearse, RehearsalBrokeOff
 from waitroom.rehearse.scenario.scenario import Shopping
@@ -212,14 +212,16 @@ class LiveAdmin:
         last = await self._last_rows(room)
         rows, now = last.rows, last.now
         figures = shown.figures
+        # A row of before the last opening, pause or end says nothing of now.
+        told = rows if rows and rows[-1].status == shown.status else ()
         found = alerts(
-            rows, now=now, leads=bool(figures.leader), leader_silent_s=figures.leader_age_s
+            told, now=now, leads=bool(figures.leader), leader_silent_s=figures.leader_age_s
         )
         body = encode(
             LiveRoom(
                 **msgspec.structs.asdict(shown),
                 alerts=found,
-                sell_out=_sell_out(rows[-1]) if rows else None,
+                sell_out=_sell_out(told[-1]) if told and told[-1].at >= now - FRESH else None,
                 row=row_body(rows) if rows else None,
             )
         )
