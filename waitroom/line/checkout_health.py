@@ -15,7 +15,7 @@ CUT = 0.7
 # A cut needs a moment to show its effect, so there is one cut in this long.
 CUT_EVERY_S = 3.0
 # Slowness alone never stops calls: at least this many a second still go through.
-RATE_MIN = 0.2
+RATE_MIN = 0.5
 GROW_SHARE, GROW = 0.05, 0.2
 # One call in this long while checkout fails, to see whether it still does.
 PROBE_EVERY_S = 10.0
