@@ -358,6 +358,7 @@ class Caller:
             units_held=stock.held,
             units_promised=stock.promised,
             bound=self.bound,
+            seats_max=room.seats_foreseen,
             disappointed_max=rules.disappointed_max if rules.policy == Expected.name else None,
             wanted=self._wanted,
         )

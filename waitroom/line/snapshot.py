@@ -234,6 +234,16 @@ class RoomSnapshot:
         return max(self.stock.free // self.rules.units_promised - self.seats_without_units, 0)
 
     @property
+    def seats_foreseen(self) -> int | None:
+        """The seats, where it can be foreseen how those taken come free; None elsewhere.
+
+        Of another shop's crowd it is not known who takes what. Under `rate` the stock does not say
+        how many are called into the seats.
+        """
+        known = self.stock is not None and not self.stock.elsewhere
+        return self.rules.seats_max if known and self.rules.policy != "rate" else None
+
+    @property
     def waiting(self) -> int:
         """The numbers that are given and not called yet, over all lines."""
         return sum(line.tail - line.head for line in self.lines)

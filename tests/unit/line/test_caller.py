@@ -233,3 +233,21 @@ def test_what_was_bought_tells_a_new_leader_something_where_calls_promised_it(
     assert caller.outlook is not None
     assert (caller.outlook.hold_share > 0.9) == promises
     assert (caller.outlook.units_mean < 1.2) == promises
+
+
+@pytest.mark.parametrize(
+    ("policy", "stock", "seats"),
+    [
+        ("expected", Stock(on_hand=5), 7),
+        ("guaranteed", Stock(on_hand=5), 7),
+        ("rate", Stock(on_hand=5), None),
+        ("expected", Stock(on_hand=5, elsewhere=True), None),
+        ("expected", None, None),
+    ],
+)
+def test_seats_are_foreseen_where_the_crowd_inside_is_known(
+    policy: str, stock: Stock | None, seats: int | None
+) -> None:
+    rules = replace(RULES, policy=policy, seats_max=7)
+
+    assert room_at(0.0, rules=rules, stock=stock).seats_foreseen == seats

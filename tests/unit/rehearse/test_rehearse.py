@@ -200,7 +200,7 @@ def test_payments_that_fail_bring_units_back_late_and_sell_nothing_twice() -> No
 
 def test_calls_are_held_back_while_checkout_is_slow() -> None:
     def calls(p95_s: str) -> int:
-        paced = {"policy": "fixed", "calls_per_minute": "60", "trouble_until_s": "300"}
+        paced = {"policy": "fixed", "calls_per_minute": "120", "trouble_until_s": "300"}
         return sum(play("trouble", checkout_p95_s=p95_s, **paced).calls_by_minute[1:4])
 
     assert calls("2") < calls("0") / 2

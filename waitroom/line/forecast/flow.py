@@ -13,7 +13,7 @@ windows, sessions and holds expire; an average pace would miss that.
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf, log
 from operator import add, mul
 
@@ -32,7 +32,7 @@ STEPS_LEAST, CALM_STEPS, CALM_SHARE = 30, 6, 0.003
 # The share that stands in for the very last call, which would otherwise never come.
 LAST_SHARE = 0.001
 # Ages are told apart, in steps, while more than this share of shoppers is still in the stage.
-AGES_LEAST, AGES_MAX, REACH_LEAST = 3, 96, 1e-3
+AGES_LEAST, AGES_MAX, REACH_LEAST = 3, 192, 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,14 @@ class Flow:
     calls: the calls made.
     asked, bought: the units asked for and bought, by the shoppers here now and those called later.
     turned_out: the part of the variance of their units that is decided by then.
+    limited: whether seats or a rate bound the last calls, and not the stock.
     """
 
     calls: tuple[float, ...]
     asked: tuple[float, ...]
     bought: tuple[float, ...]
     turned_out: tuple[float, ...]
+    limited: bool = field(default=False, kw_only=True)
 
     def within(self, calls: float) -> "Flow":
         """Return the flow with at most so many calls in all, at the same times."""
@@ -66,12 +68,15 @@ class Flow:
             before = self.calls[step - 1] if step else 0.0
             return (step + (calls - before) / (self.calls[step] - before)) * STEP_S
         # Beyond the last step the remaining calls decay exponentially, at the pace of the last
-        # steps; or, if that is next to nothing, within about the length of the projection.
+        # steps; or, if that is next to nothing, within about the length of the projection. Where
+        # seats bound them, they go on at that pace.
         end_s, left = len(self.calls) * STEP_S, of - self.total
         calm = self.calls[-CALM_STEPS:]
         pace = (calm[-1] - calm[0]) / (len(calm) * STEP_S) if calm else 0.0
         if left <= 0:
             return end_s
+        if self.limited and pace > 0:
+            return end_s + (calls - self.total) / pace
         fall_s = min(left / pace, end_s) if pace > 0 else end_s
         return end_s - log(max((of - calls) / left, LAST_SHARE)) * fall_s
 
@@ -164,8 +169,9 @@ class _Shop:
     called: _Stage
     inside: _Stage
     holding: _Stage
-    # Shoppers who asked for a SKU that was gone, until their session ends.
+    # Shoppers who asked in vain, and those whose basket came back, until their session ends.
     in_vain: _Stage
+    idle: _Stage
     units_each: float
     # For each age of a hold, the chance that its units come back before a new call asks.
     soon: list[float]
@@ -173,13 +179,15 @@ class _Shop:
     @classmethod
     def of(cls, outlook: Outlook, tables: Tables) -> "_Shop":
         crowd = outlook.crowd
+        holding = _stage(tables.pay, (crowd.holding,))
         return cls(
             _stage(tables.claim, (crowd.called, crowd.promised_called), after=tables.hold.share),
             _stage(tables.hold, (crowd.inside, crowd.promised_inside)),
-            _stage(tables.pay, (crowd.holding,)),
+            holding,
             _stage(tables.hold, (crowd.missed,)).without_on(),
+            _stage(tables.hold, (crowd.idle,)).without_on(),
             outlook.units_mean,
-            [tables.pay.within(step * STEP_S, SOON_S)[1] for step in range(AGES_MAX)],
+            [tables.pay.within(step * STEP_S, SOON_S)[1] for step in range(len(holding.at))],
         )
 
     @property
@@ -194,7 +202,7 @@ class _Shop:
     @property
     def people(self) -> float:
         """Return the expected number of shoppers who take a seat."""
-        without = self.undecided + self.in_vain.people
+        without = self.undecided + self.in_vain.people + self.idle.people
         return without + self.holding.people / max(self.units_each, 1.0)
 
     @property
@@ -218,6 +226,7 @@ class _Shop:
         claimed, _missed = self.called.step(come)
         self.in_vain.add(asks * (1 - taking) for asks in self.inside.going_on)
         self.in_vain.step(0.0)
+        self.idle.step(0.0)
         asked, _went = self.inside.step(claimed)
         bought, back = self.holding.step(asked * self.units_each * taking)
         return asked * self.units_each, bought, back
@@ -254,7 +263,7 @@ def flow(
     uncertain, of_call = shop.uncertain(outlook), outlook.call_var
     new, made, asked, bought, turned_out = 0.0, 0.0, 0.0, 0.0, 0.0
     # Latecomers are called before the line.
-    to_come, late = outlook.latecomers, 0.0
+    to_come, late, limited = outlook.latecomers, 0.0, False
     steps: list[tuple[float, float, float, float]] = []
     for _ in range(limits.steps_max):
         taking = stock.taking(asked)
@@ -270,7 +279,8 @@ def flow(
             then = _outlook_then(outlook, shop, made=made, asked=asked)
             soon = shop.back_soon * each_back
             new = calls_in_mean(then, units=units + soon, share=disappointed_max)
-        new = min(new, limits.calls(shop.people))
+        allowed = limits.calls(shop.people)
+        limited, new = new > allowed, min(new, allowed)
         back_now = back_within(to_come, STEP_S)
         to_come, late = to_come - back_now, late + back_now
         before = min(late, new)
@@ -278,7 +288,7 @@ def flow(
         steps.append((made, asked, bought, turned_out))
         if len(steps) > STEPS_LEAST and made - steps[-CALM_STEPS][0] < CALM_SHARE * made:
             break
-    return Flow(*zip(*steps, strict=True))
+    return Flow(*zip(*steps, strict=True), limited=limited)
 
 
 def _outlook_then(outlook: Outlook, shop: _Shop, *, made: float, asked: float) -> Outlook:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from waitroom.line.forecast.flow import Flow, flow
+from waitroom.line.forecast.flow import Flow, Limits, flow
 from waitroom.line.forecast.outlook import Outlook
 from waitroom.line.forecast.prospects import Prospects, flow_deviations, stock_prospects
 from waitroom.line.forecast.track_record import FIRST_LEVELS, TELL_EVERY_S, Record
@@ -16,8 +16,8 @@ LIKELY = 0.3
 FLOW_EVERY_S = 10.0
 # The pace is averaged over about this long.
 PACE_MEMORY_S = 120.0
-# The bounds on calls that do not depend on stock.
-STEADY = frozenset({"seats", "per_minute", "batch"})
+# The bounds on calls that depend on neither stock nor seats.
+STEADY = frozenset({"per_minute", "batch"})
 
 
 @dataclass(slots=True)
@@ -51,6 +51,7 @@ class Supply:
         units_free: int,
         units_held: int,
         bound: str,
+        seats_max: int | None = None,
         units_promised: int = 0,
         disappointed_max: float | None = None,
         wanted: Wanted | None = None,
@@ -58,6 +59,7 @@ class Supply:
         """Return the prospects of the room as if it had one line, apart from its steady pace.
 
         `disappointed_max` is the bound of the policy `expected`, and None under another policy.
+        `seats_max` is None where it cannot be foreseen how seats come free.
         """
         stock = stock_prospects(
             outlook,
@@ -66,7 +68,7 @@ class Supply:
             units_promised=units_promised,
             wanted=wanted,
         )
-        if bound in STEADY:
+        if bound in STEADY or (bound == "seats" and seats_max is None):
             return stock
         if not self._flow_at <= now < self._flow_at + FLOW_EVERY_S:
             self._flow_at = now
@@ -75,6 +77,7 @@ class Supply:
                 units_free=units_free,
                 units_promised=units_promised,
                 disappointed_max=disappointed_max,
+                limits=Limits(seats=inf if seats_max is None else seats_max),
             )
             if self._flow is not None and stock.shelves:
                 # Only the walk along the shelves knows which calls are for what is gone.

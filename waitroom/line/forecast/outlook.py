@@ -72,7 +72,8 @@ class Crowd:
 
     called, inside: shoppers without a promise who may still ask for their first hold.
     promised_called, promised_inside: shoppers with a promise who may still ask for it.
-    missed: shoppers who asked for a SKU that was gone, and have nothing.
+    missed: shoppers who asked in vain, for a SKU that was gone or when nothing was left.
+    idle: shoppers whose basket came back, and who have not left.
     holding, paying: units in holds, and in holds that are being paid.
     holders: shoppers who hold units.
     refused: shoppers who asked while nothing was left, and have nothing.
@@ -84,6 +85,7 @@ class Crowd:
     promised_called: Counter[int] = field(default_factory=Counter)
     promised_inside: Counter[int] = field(default_factory=Counter)
     missed: Counter[int] = field(default_factory=Counter)
+    idle: Counter[int] = field(default_factory=Counter)
     holding: Counter[int] = field(default_factory=Counter)
     paying: Counter[int] = field(default_factory=Counter)
     holders: int = 0

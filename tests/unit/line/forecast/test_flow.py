@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waitroom.line.assortment.depletion import Depletion, Gone
-from waitroom.line.forecast.flow import Flow, flow
+from waitroom.line.forecast.flow import Flow, Limits, flow
 from waitroom.line.forecast.learning.demand import Demand
 from waitroom.line.forecast.outlook import Crowd, Outlook
 
@@ -103,6 +103,32 @@ def test_who_asked_in_vain_keeps_the_promise_until_the_session_ends() -> None:
     assert late.calls[3] == pytest.approx(10, rel=0.2)
     assert early.calls[3] < 3
     assert early.total > 9
+
+
+@pytest.mark.parametrize("group", ["missed", "idle", "inside"])
+def test_seats_come_free_as_the_sessions_of_those_inside_end(group: str) -> None:
+    late, early = (
+        flow(
+            with_crowd(Crowd(**{group: Counter({age: 10})})),
+            units_free=1000,
+            disappointed_max=0.01,
+            limits=Limits(seats=10),
+        )
+        for age in (590, 100)
+    )
+
+    assert late is not None
+    assert early is not None
+    assert late.calls[0] < 10 <= late.calls[4]
+    assert early.calls[4] < 5
+    assert late.limited
+
+
+def test_where_seats_bound_the_last_calls_they_go_on_at_that_pace() -> None:
+    calls = replace(even(*range(1, 41)), limited=True)
+
+    assert calls.time_of(100, of=1000) == calls.time_of(100, of=100_000)
+    assert calls.time_of(240, of=1000) == pytest.approx(400 + 2000, rel=0.25)
 
 
 def test_promised_units_that_are_not_taken_are_promised_again_as_sessions_end() -> None:

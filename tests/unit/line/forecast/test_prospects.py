@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from math import inf
 
 import pytest
@@ -276,3 +277,18 @@ def test_while_checkout_holds_the_calls_back_waits_are_longer_and_less_sure() ->
     # At one call in ten seconds for this line it would be 195 s.
     assert free.middle_s < held.middle_s < 195 <= held.at(2.0)
     assert held.at(-2.0) <= free.middle_s
+
+
+def test_where_seats_bound_the_calls_waits_follow_from_who_is_inside() -> None:
+    """All seats were taken at once, so they come free at once, and not at the pace of lately."""
+    crowd = Crowd(inside=Counter({500: 100}))
+    outlook = replace(Demand().outlook(0.0), crowd=crowd)
+    supply = partial(Supply().look, outlook=outlook, units_free=900, units_held=0, bound="seats")
+
+    foreseen = Forecaster().look(0.0, stock=supply(0.0, seats_max=100, disappointed_max=0.01))
+    unforeseen = supply(0.0)
+
+    wait = foreseen.wait(50)
+    assert wait is not None
+    assert 60 < wait.middle_s < 130
+    assert (unforeseen.steady, unforeseen.flow) == (True, None)

@@ -382,6 +382,7 @@ class Demand:
             Group.PROMISED_CALLED: crowd.promised_called,
             Group.PROMISED_INSIDE: crowd.promised_inside,
             Group.MISSED: crowd.missed,
+            Group.IDLE: crowd.idle,
         }
         for cohort, people in self._people.items():
             group, since = cohort
@@ -390,6 +391,7 @@ class Demand:
                 ages[group][age] += people
             elif group is Group.REFUSED:
                 crowd.refused += people
+                crowd.missed[age] += people
             elif group in HOLDERS:
                 units = crowd.holding if group is Group.HOLDING else crowd.paying
                 units[age] += self._units[cohort]
