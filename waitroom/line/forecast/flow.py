@@ -1,8 +1,9 @@
-"""The flow: the calls to come, step by step, where stock is what bounds them. Pure.
+"""The flow: the calls to come, step by step, where stock or seats bound them. Pure.
 
 Units come back when shoppers stay away, want nothing or do not pay, and each such unit can be
 called for again. The time at which it comes back follows from the ages of the shoppers inside and
-from the learned rates. The shoppers who are called for it add to later returns.
+from the learned rates. The shoppers who are called for it add to later returns. In the same way
+seats come free, as those inside buy or leave.
 
 So the crowd is projected in steps, as expected numbers by stage and age. At each step the policy
 calls for the units that have come back: `expected` keeps units back while it is in doubt, and calls

@@ -2,8 +2,8 @@
 
 Both follow from one random number: how many more calls will have been made by a given time.
 
-* Its mean grows with time, as `flow` says where stock bounds the calls, and evenly where seats or a
-  rate bound them. It ends at `calls_left`: the calls that the stock can serve once every unit in a
+* Its mean grows with time, as `flow` says where stock or seats bound the calls, and evenly where a
+  rate bounds them. It ends at `calls_left`: the calls that the stock can serve once every unit in a
   basket has been bought or has come back.
 * It is taken as normal. One part of its variance is for the choices of each shopper, the other for
   how little is known about shoppers as yet.
@@ -66,8 +66,8 @@ class Prospects:
 
     per_second: calls a second where the pace is steady; None while it is unknown.
     calls_left: the expected number of calls that the stock can still serve; infinite without stock.
-    steady: whether seats or a rate bound the calls, and not the stock.
-    flow: the calls to come where the stock bounds them.
+    steady: whether the calls come evenly, as by a rate, and not as the flow says.
+    flow: the calls to come where stock or seats bound them.
     flow_sd: the standard deviation of the flow's calls at each step.
     share: this line's part of the room's calls.
     held_to: the calls a second to which a slow checkout holds the line; None if it does not.
