@@ -1,8 +1,10 @@
 """A process that has more to do than it gets done: who is served, who is told to come again."""
 
 import asyncio
+import gzip
 import re
 import socket
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,7 +13,7 @@ from weakref import ref
 
 import pytest
 import uvloop
-from aiohttp import web
+from aiohttp import StreamReader, web
 from support import eventually
 
 from inventory.kit.doors.client_address import TrustedProxies, parse_networks
@@ -23,6 +25,7 @@ from waitroom.run.listening.front import ACCEPTED_A_TURN, Front
 from waitroom.run.listening.headers import SafeHeaders
 from waitroom.run.listening.precedence import Rank
 from waitroom.run.listening.refusing import AGAIN_AFTER_S, BusyAnswers
+from waitroom.run.listening.requests import PACKED_AWAY_MAX
 from waitroom.run.processes.heartbeat import Heartbeat
 
 POLL = b"GET /rooms/drop/state HTTP/1.1\r\nHost: shop\r\n\r\n"
@@ -181,6 +184,38 @@ async def test_only_a_client_of_its_own_that_was_refused_and_comes_at_once_comes
 
     # They wait as long as they were told, or until nobody else does. A proxy's are of many clients.
     assert all(b" 200 " in answer for answer in again) is not bool(proxies)
+
+
+@pytest.mark.parametrize("packed_as", ["gzip", "deflate"])
+async def test_a_packed_body_is_not_unpacked_to_its_end_behind_its_refusal(
+    packed_as: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"gzip": gzip.compress, "deflate": zlib.compress}[packed_as](
+        bytes(100 * PACKED_AWAY_MAX)
+    )
+    head = PAY.replace(b"Content-Length: 2", b"Content-Length: %d" % len(body))
+    head = head.removesuffix(b"{}").replace(b"Host:", b"Content-Encoding: %s\r\nHost:")
+    unpacked = 0
+    readany = StreamReader.readany
+
+    async def counted(stream: StreamReader) -> bytes:
+        nonlocal unpacked
+        piece = await readany(stream)
+        unpacked += len(piece)
+        return piece
+
+    monkeypatch.setattr(StreamReader, "readany", counted)
+    async with busy_shop() as shop:
+        (sender, other) = await shop.come(2)
+        answer = await sender.ask(head % packed_as.encode() + body)
+        fine = await other.ask(POLL)
+        ended = await sender.reader.read()
+
+    assert b" 413 " in answer
+    assert b" 200 " in fine
+    assert ended == b""
+    # What the parser had unpacked by then comes on top.
+    assert unpacked < 10 * PACKED_AWAY_MAX
 
 
 async def test_idle_connections_keep_nothing_of_their_last_requests() -> None:

@@ -9,6 +9,7 @@ import asyncio
 import traceback
 from collections.abc import Coroutine
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 import structlog
@@ -25,6 +26,8 @@ log = structlog.get_logger()
 
 # A connection whose time is over while a request of its client waits is looked at again then.
 KEEPALIVE_LOOK_S = 1.0
+# Of a packed body at most so many bytes are unpacked behind its answer.
+PACKED_AWAY_MAX = 2**20
 
 UNREADABLE = encode(
     BadRequest("The request is not valid HTTP, or its headers are too long.").body()
@@ -79,7 +82,7 @@ class Requests(RequestHandler):
                 return False
             self._keepalive = bool(answer.keep_alive)
             if not payload.is_eof():
-                await self._read_away(payload)
+                await self._read_away(message, payload)
             payload.set_exception(_PAYLOAD_ACCESS_ERROR)
         except asyncio.CancelledError:
             self.force_close()
@@ -121,13 +124,20 @@ class Requests(RequestHandler):
         request = self._request_factory(message, payload, self, writer, task)
         return self._handle_request(request, None, handler)
 
-    async def _read_away(self, payload: StreamReader) -> None:
-        """Read what is left of a body behind the answer, for a while: the client may be sending."""
+    async def _read_away(self, message: Any, payload: StreamReader) -> None:
+        """Read what is left of a body behind the answer, for a while: the client may be sending.
+
+        How fast a plain body comes is bounded by the network. A packed one may be a thousand
+        times as large as what was sent, so only its beginning is unpacked.
+        """
+        left = PACKED_AWAY_MAX if getattr(message, "compression", None) else inf
         if not self._force_close and self._lingering_time:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._lingering_time):
-                    while not payload.is_eof():
-                        await payload.readany()
+                    while left > 0 and not payload.is_eof():
+                        left -= len(await payload.readany())
+                        # The next piece may be there already, and other connections wait.
+                        await asyncio.sleep(0)
         if not payload.is_eof() and not self._force_close:
             self.close()
 
