@@ -6,7 +6,7 @@ from typing import BinaryIO
 from aiohttp import BodyPartReader, web
 
 from inventory.kit.http import BODY_BYTES_MAX, arriving, read_form
-from inventory.kit.problem import BadRequest, Refusal
+from inventory.kit.problem import BadRequest, Refusal, UnsupportedMediaType
 
 PIECE_BYTES = 64 * 1024
 PARTS_MAX = 20
@@ -45,10 +45,13 @@ async def receive_form(
     """Return a form's texts and the bytes of its one file, named `file`; none are empty bytes.
 
     A form without a file may also come as pages usually send one. Raises `too_large` for a file
-    beyond `bytes_max`, and `BadRequest` for a form that cannot be read.
+    beyond `bytes_max`, `BadRequest` for a form that cannot be read, and `UnsupportedMediaType` for
+    one that is packed: aiohttp looks for its first part without a bound and without a pause.
     """
     if request.content_type != "multipart/form-data":
         return await read_form(request), b""
+    if "Content-Encoding" in request.headers:
+        raise UnsupportedMediaType("Send a form with a file without Content-Encoding.")
     texts: dict[str, str] = {}
     sent = b""
     try:

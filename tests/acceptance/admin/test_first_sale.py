@@ -1,6 +1,7 @@
 """From an empty database to a shopper who buys, on the screen alone."""
 
 import asyncio
+import gzip
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,6 +139,27 @@ async def test_only_the_newest_code_makes_one_account_and_strangers_get_none(
     assert await service.operators.offer_first() is None
     left = await client.get("/admin/first", allow_redirects=False)
     assert (left.status, left.headers["Location"]) == (303, "/admin/first/room")
+
+
+async def test_a_packed_form_is_refused_before_it_is_unpacked(
+    service: Service, client: Any
+) -> None:
+    headers = await sign_in(service, client, "admin")
+    room = {"name": "Autumn drop", "currency": "JPY", "seats": "7"}
+    made = await client.post("/admin/first/room", data=room, headers=headers, allow_redirects=False)
+    assert made.status == 303
+
+    packed = {"Content-Encoding": "gzip", "Content-Type": "multipart/form-data; boundary=b"}
+    answer = await client.post(
+        "/admin/first/rooms/autumn-drop/product",
+        data=gzip.compress(b"\r\n" * 2**16 + b"--b--\r\n"),
+        headers=headers | packed,
+        skip_auto_headers=["Content-Encoding"],
+        compress=False,
+    )
+
+    assert answer.status == 415
+    assert "without Content-Encoding" in await answer.text()
 
 
 async def test_a_sale_is_set_up_without_a_script_and_opens_by_itself_after_a_draw(
