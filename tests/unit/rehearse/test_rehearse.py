@@ -295,7 +295,7 @@ def test_whoever_names_something_is_called_for_it_and_finds_it() -> None:
 
 
 def test_a_number_that_is_passed_by_had_other_shelves_to_choose_from() -> None:
-    rules = {"policy": "guaranteed", "named_share": "0.7", "units": "120", "shoppers": "2000"}
+    rules = {"policy": "guaranteed", "named_share": "0.7", "shoppers": "500", "until_s": "300"}
     sim = Simulation(scenario("shelves", **rules), seed=2).run()
 
     never_called = [n for n in sim.sampler.left_for if n not in sim.admitted]
