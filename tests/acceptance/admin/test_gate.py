@@ -77,15 +77,21 @@ async def test_a_gate_is_changed_refused_copied_and_on_record(
     assert (await client.put("/admin/rooms/none/gate", json={}, headers=admin)).status == 404
 
 
-async def test_an_operator_sets_the_gate_on_the_screen(
-    service: Service, site: Site, pages: Pages
-) -> None:
+async def line_screen(service: Service, site: Site, pages: Pages) -> Page:
+    """Open a room, and return the screen *Line* of it to an operator."""
     await open_room(service)
     await all_know(site, "drop", status=None)
     await service.operators.add("night", role="operator", password=PASSWORD)
     page = await pages()
     await sign_in_on_screen(page, site.url, "night")
     await page.goto(f"{site.url}/admin/screens/drop/line")
+    return page
+
+
+async def test_an_operator_sets_the_gate_on_the_screen(
+    service: Service, site: Site, pages: Pages
+) -> None:
+    page = await line_screen(service, site, pages)
     form = page.locator("#gate-form")
 
     await form.get_by_label("When this service is away").select_option("open")
@@ -113,12 +119,7 @@ async def test_an_operator_sets_the_gate_on_the_screen(
 async def test_a_refusal_stands_in_plain_words_at_the_line_that_it_is_about(
     service: Service, site: Site, pages: Pages
 ) -> None:
-    await open_room(service)
-    await all_know(site, "drop", status=None)
-    await service.operators.add("night", role="operator", password=PASSWORD)
-    page = await pages()
-    await sign_in_on_screen(page, site.url, "night")
-    await page.goto(f"{site.url}/admin/screens/drop/line")
+    page = await line_screen(service, site, pages)
     form, lines = page.locator("#gate-form"), page.locator("#gate-triggers > li")
     addresses = form.get_by_label("Addresses that shoppers may return to")
 
